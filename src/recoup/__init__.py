@@ -1,0 +1,3 @@
+"""Recoup: electricity-fee recovery, end to end."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,158 @@
+"""Roll-ups: what a contract's recent past amounts to, carried forward by the day's events.
+
+An episode is the unbroken run of days with overdue at or above the strategy's threshold, by value day. A
+month row holds what happened in one calendar month; it is written only for contracts with an event.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+
+import polars as pl
+
+from recoup.core import frames, money
+
+_COUNTS = ("bills", "late_bills", "days_late", "contacts")
+
+
+def advance_episodes(
+    episodes: pl.DataFrame,
+    arrears: pl.DataFrame,
+    contracts: pl.DataFrame,
+    thresholds: Mapping[str, int],
+    on: date,
+    *,
+    items: pl.DataFrame,
+) -> pl.DataFrame:
+    """Return the episodes (frames.EPISODES) of the contracts whose overdue reaches their threshold at `on`.
+
+    `arrears` are those of `ageing.summarise_arrears` over `items`; `contracts` has contract_id and the
+    strategy assigned; `thresholds` gives minor units by strategy: without one there is no episode. A running
+    episode keeps its first day. A debt that arrives old (a book taken over, a bounced payment) starts one on
+    the day from which the items open today alone reach the threshold. Idempotent within a day.
+    """
+    levels = pl.DataFrame(
+        {"strategy": list(thresholds), "threshold_minor": list(thresholds.values())},
+        schema={"strategy": pl.String, "threshold_minor": pl.Int64},
+    )
+    pursued = contracts.select("contract_id", "strategy").join(levels, on="strategy", how="inner")
+    oldest_on = pl.lit(on) - pl.duration(days=pl.col("oldest_overdue_days") - 1)
+    reached = (
+        arrears.filter(pl.col("overdue_minor") > 0)
+        .join(pursued, on="contract_id", how="inner")  # others have no strategy: no episode, by rule
+        .filter(pl.col("overdue_minor") >= pl.col("threshold_minor"))
+        .join(episodes.select("contract_id", "episode_from_on"), on="contract_id", how="left")
+        .with_columns(settled=(pl.col("episode_from_on") <= oldest_on.cast(pl.Date)).fill_null(False))
+    )
+    derived = _find_days_reached(items, reached.filter(~pl.col("settled")), on)
+    first = pl.min_horizontal("episode_from_on", "reached_on")
+    return (
+        reached.join(derived, on="contract_id", how="left")
+        .select("contract_id", episode_from_on=first)
+        .sort("contract_id")
+    )
+
+
+def _find_days_reached(items: pl.DataFrame, reached: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Find per contract the first day from which the items still open today reach its threshold."""
+    opens = pl.col("contract_id") != pl.col("contract_id").shift(1)
+    total = money.exact("open_minor").cum_sum()
+    before = pl.when(opens.fill_null(True)).then(total - money.exact("open_minor")).forward_fill()
+    return (
+        items.filter((pl.col("open_minor") > 0) & (pl.col("overdue_from_on") <= on))
+        .select("contract_id", "overdue_from_on", "open_minor")
+        .join(reached.select("contract_id", "threshold_minor"), on="contract_id", how="inner")
+        .sort("contract_id", "overdue_from_on")
+        .filter(total - before >= pl.col("threshold_minor"))
+        .group_by("contract_id")
+        .agg(reached_on=pl.col("overdue_from_on").min())
+    )
+
+
+def advance_rollups(
+    rollups: pl.DataFrame,
+    *,
+    bills: pl.DataFrame,
+    closed_items: pl.DataFrame,
+    arrears: pl.DataFrame,
+    touches: pl.DataFrame,
+    on: date,
+) -> pl.DataFrame:
+    """Return the changed rows (frames.ROLLUPS) of the month of `on`: those of contracts with an event that
+    day.
+
+    Events of the day only: `bills` issued, principal `closed_items` with their `days_late` (late: one day or
+    more), `touches` made, and `arrears` whose overdue_minor exceeds the month's highest so far. The caller
+    replaces rows by (contract_id, month_on), see `replace_rollups`.
+    """
+    month_on = on.replace(day=1)
+    before = rollups.filter(pl.col("month_on") == month_on).pipe(frames.conform, frames.ROLLUPS)
+    events = pl.concat(
+        [
+            _count_bills(bills),
+            _count_late(closed_items),
+            _count_contacts(touches),
+            _raise_highest(arrears, before),
+        ],
+        how="diagonal",
+    ).with_columns(month_on=pl.lit(month_on))
+    touched = before.join(events, on="contract_id", how="semi")
+    return (
+        pl.concat([touched, events], how="diagonal")
+        .group_by("contract_id", "month_on")
+        .agg(*(money.exact_sum(name) for name in _COUNTS), pl.col("max_overdue_minor").max().fill_null(0))
+        .pipe(frames.conform, frames.ROLLUPS)
+        .sort("contract_id")
+    )
+
+
+def _count_bills(bills: pl.DataFrame) -> pl.DataFrame:
+    return bills.group_by("contract_id").agg(bills=pl.len().cast(pl.Int64))
+
+
+def _count_late(closed_items: pl.DataFrame) -> pl.DataFrame:
+    late = closed_items.filter(pl.col("days_late") > 0)
+    return late.group_by("contract_id").agg(
+        late_bills=pl.len().cast(pl.Int64), days_late=money.exact_sum(pl.col("days_late").cast(pl.Int64))
+    )
+
+
+def _count_contacts(touches: pl.DataFrame) -> pl.DataFrame:
+    return touches.group_by("contract_id").agg(contacts=pl.len().cast(pl.Int64))
+
+
+def _raise_highest(arrears: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    known = before.select("contract_id", known_minor="max_overdue_minor")
+    return (
+        arrears.filter(pl.col("overdue_minor") > 0)
+        .join(known, on="contract_id", how="left")
+        .filter(pl.col("overdue_minor") > pl.col("known_minor").fill_null(0))
+        .select("contract_id", max_overdue_minor="overdue_minor")
+    )
+
+
+def replace_rollups(rollups: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+    """Put the changed rows in place of the old ones of the same contract and month."""
+    kept = rollups.join(changed, on=["contract_id", "month_on"], how="anti")
+    return pl.concat([kept.pipe(frames.conform, frames.ROLLUPS), frames.conform(changed, frames.ROLLUPS)])
+
+
+def in_year(on: date) -> pl.Expr:
+    """Tell whether `month_on` is one of the twelve calendar months that end with the month of `on`."""
+    month_on = on.replace(day=1)
+    return (pl.col("month_on") > pl.lit(month_on.replace(year=on.year - 1))) & (pl.col("month_on") <= month_on)
+
+
+def sum_year(rollups: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Sum the twelve months that end with the month of `on`, one row per contract with an event in them.
+
+    Columns: bills_12m, late_bills_12m, days_late_12m, contacts_12m (Int64), max_overdue_12m (minor units).
+    """
+    return (
+        rollups.filter(in_year(on))
+        .group_by("contract_id")
+        .agg(
+            *(money.exact_sum(name).alias(f"{name}_12m") for name in _COUNTS),
+            max_overdue_12m=pl.col("max_overdue_minor").max(),
+        )
+        .sort("contract_id")
+    )

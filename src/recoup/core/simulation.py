@@ -1,0 +1,260 @@
+"""Seeded people: who pays what today, in a demonstration or an evaluation book, and how well they match real payers.
+
+Nothing is remembered: what a customer does follows from the seed, the party's draw key, the days of the bill and
+what is open now, so a killed and resumed cycle goes on as if nothing had happened. Everything made here is marked
+as simulated by whoever stores it.
+
+A bill is paid on its intended day (a draw from the customer's latent lateness) or skipped. No bill is paid before
+an older one. Once a bill is a month overdue the customer acts once a month, on the monthly return of the due day,
+and draws how many months may stay open.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from recoup.core import money
+from recoup.core.draws import draw_ppm, draw_u64
+from recoup.core.frames import Schema
+
+type Knots = Sequence[tuple[int, int]]
+
+PAYMENTS: Schema = {
+    "contract_id": pl.Int64(),
+    "key": pl.String(),
+    "amount_minor": pl.Int64(),
+    "value_on": pl.Date(),
+    "denom": pl.String(),
+}
+
+
+class Behaviour(NamedTuple):
+    """How simulated customers pay: settings of the simulator, not law. Knots are (share in ppm, value) pairs.
+
+    `lateness`: share of customers -> probability (ppm) that they pay a bill late; the jump makes the two humps.
+    `early_days`, `late_days`: days after the due day (first day included, last excluded); the early ones for a
+    term of `term_days`, scaled to other terms. A bill is skipped with `skip_ppm` (punctual, tardy from
+    `tardy_from_ppm`). From `arrears_days` on it is arrears. `rolls`: per whole months late (1, 2, 3 or more) the
+    ppm of leaving at most 0, 1 or 2 months open; the rest pays nothing.
+    """
+
+    lateness: Knots
+    early_days: Knots
+    late_days: Knots
+    term_days: int
+    tardy_from_ppm: int
+    skip_ppm: tuple[int, int]
+    arrears_days: int
+    rolls: tuple[tuple[int, int, int], ...]
+
+
+# Fitted by tests/core/test_simulation.py to the public figures listed in docs/guides/demo-city.md.
+BEHAVIOUR = Behaviour(
+    lateness=(
+        (0, 10_000),
+        (250_000, 75_000),
+        (500_000, 160_000),
+        (640_000, 230_000),
+        (640_000, 540_000),
+        (750_000, 670_000),
+        (1_000_000, 920_000),
+    ),
+    early_days=((0, -30), (75_000, -24), (370_000, -12), (740_000, -4), (1_000_000, 1)),
+    late_days=((0, 1), (230_000, 5), (690_000, 13), (845_000, 18), (968_000, 26), (1_000_000, 28)),
+    term_days=30,
+    tardy_from_ppm=400_000,
+    skip_ppm=(40_000, 95_000),
+    arrears_days=28,
+    rolls=((650_000, 150_000, 0), (250_000, 100_000, 580_000), (100_000, 80_000, 280_000)),
+)
+
+_PPM = 1_000_000
+_NOTHING = 1_000_000
+
+
+class UnknownContract(Exception):
+    """An open item belongs to no contract of the frame."""
+
+
+def from_knots(share_ppm: pl.Expr, knots: Knots) -> pl.Expr:
+    """Read a piecewise linear quantile function at `share_ppm` in [0, 10^6), rounded down, Int64."""
+    value = pl.lit(knots[-1][1], dtype=pl.Int64)
+    for (low, at_low), (high, at_high) in reversed(list(zip(knots, knots[1:], strict=False))):
+        if high > low:
+            inside = at_low + (share_ppm - low) * (at_high - at_low) // (high - low)
+            value = pl.when(share_ppm < high).then(inside).otherwise(value)
+    return value
+
+
+def simulate_payments(
+    contracts: pl.DataFrame,
+    items: pl.DataFrame,
+    accrued: pl.DataFrame | None,
+    on: date,
+    *,
+    seed: int,
+    behaviour: Behaviour = BEHAVIOUR,
+) -> pl.DataFrame:
+    """Decide who pays what on a day: PAYMENTS, one row per paying contract and denom, amounts in minor units.
+
+    `contracts` needs contract_id, contract_key, key64; `items` are open ITEMS before the day's receipts; `accrued`
+    (item_id, amount_minor) are late charges asked today but not yet booked. Call it once a day: after settling,
+    the same day would be lived twice. Raises UnknownContract.
+    """
+    open_items = items.lazy().filter(pl.col("open_minor") > 0)
+    bills = _know_payers(open_items.filter(pl.col("charge_of").is_null()), contracts, on)
+    bills = bills.with_columns(is_ready=_is_ready(seed, behaviour))
+    paid = _choose_bills(bills, _choose_targets(bills, on, seed, behaviour), behaviour)
+    charges = open_items.filter(pl.col("charge_of").is_not_null()).collect()
+    asked = pl.concat(
+        [
+            paid.select("contract_id", "denom", "open_minor"),
+            _charges_of(paid, charges),
+            _stray_charges(paid, charges, bills, contracts, on, seed, behaviour),
+            _accrued_on(paid, accrued),
+        ]
+    )
+    return _as_payments(asked, contracts, on)
+
+
+def _know_payers(debts: pl.LazyFrame, contracts: pl.DataFrame, on: date) -> pl.DataFrame:
+    due = pl.coalesce("due_on", "issued_on")
+    known = (
+        debts.select(
+            "contract_id",
+            "item_id",
+            "denom",
+            "open_minor",
+            due_on=due,
+            issued_on=pl.coalesce("issued_on", "due_on"),
+            overdue_days=(pl.lit(on) - due).dt.total_days(),
+        )
+        .join(contracts.lazy().select("contract_id", "key64"), on="contract_id", how="left")
+        .collect()
+    )
+    if known["key64"].null_count():
+        raise UnknownContract(str(known.filter(pl.col("key64").is_null())["contract_id"][0]))
+    return known
+
+
+def _is_ready(seed: int, behaviour: Behaviour) -> pl.Expr:
+    """Whether the intended day has come and the bill is neither skipped nor arrears."""
+    lateness = from_knots(draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.lateness"), behaviour.lateness)
+    draw = draw_u64(pl.col("key64"), seed=seed, purpose="simulation.bill", day=pl.col("due_on"))
+    ppm = pl.lit(_PPM, dtype=pl.UInt64)
+    skip, late, day = (((draw // divisor) % ppm).cast(pl.Int64) for divisor in (1, ppm, ppm * ppm))
+    tardy = lateness >= behaviour.tardy_from_ppm
+    skip_ppm = pl.when(tardy).then(behaviour.skip_ppm[1]).otherwise(behaviour.skip_ppm[0])
+    term = (pl.col("due_on") - pl.col("issued_on")).dt.total_days()
+    early_days = from_knots(day, behaviour.early_days) * term // behaviour.term_days
+    delay = pl.when(late < lateness).then(from_knots(day, behaviour.late_days)).otherwise(early_days)
+    overdue = pl.col("overdue_days")
+    return (overdue >= delay) & (overdue < behaviour.arrears_days) & (skip >= skip_ppm)
+
+
+def _months_overdue() -> pl.Expr:
+    """Round days overdue to months of 30.5 days."""
+    return (pl.col("overdue_days") * 2 + 30) // 61
+
+
+def _is_monthly_return(on: date) -> pl.Expr:
+    """Whether `on` is the due day moved by whole months, the same for all bills issued on one day of the month."""
+    back = pl.lit(on) - (pl.col("due_on") - pl.col("issued_on"))
+    same_day = back.dt.day() == pl.col("issued_on").dt.day()
+    clamped = (back == back.dt.month_end()) & (pl.col("issued_on").dt.day() > back.dt.day())
+    return same_day | clamped
+
+
+def _choose_targets(bills: pl.DataFrame, on: date, seed: int, behaviour: Behaviour) -> pl.DataFrame:
+    """Choose, for contracts acting on their arrears today, the months that may stay open: contract_id, target."""
+    oldest = (
+        bills.lazy()
+        .filter(pl.col("overdue_days") >= behaviour.arrears_days)
+        .with_columns(months=_months_overdue())
+        .filter(pl.col("due_on") == pl.col("due_on").min().over("contract_id"))
+        .filter((pl.col("months") >= 2) & _is_monthly_return(on))
+        .unique("contract_id")
+    )
+    draw = draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on)
+    target = pl.lit(_NOTHING, dtype=pl.Int64)
+    for late, chances in enumerate(behaviour.rolls, start=1):
+        is_row = (pl.col("months") - 1).clip(upper_bound=len(behaviour.rolls)) == late
+        target = pl.when(is_row).then(_pick_target(draw, chances)).otherwise(target)
+    return oldest.select("contract_id", target=target).collect()
+
+
+def _pick_target(draw: pl.Expr, chances: tuple[int, int, int]) -> pl.Expr:
+    target = pl.lit(_NOTHING, dtype=pl.Int64)
+    for months in reversed(range(len(chances))):
+        target = pl.when(draw < sum(chances[: months + 1])).then(months).otherwise(target)
+    return target
+
+
+def _choose_bills(bills: pl.DataFrame, targets: pl.DataFrame, behaviour: Behaviour) -> pl.DataFrame:
+    """Choose the bills paid today; a bill that is due later never goes before one that is not paid."""
+    with_targets = bills.join(targets, on="contract_id", how="left")
+    chosen = (_months_overdue() > pl.col("target")).fill_null(False)
+    judged = with_targets.with_columns(is_paid=pl.col("is_ready") | chosen, is_chosen=chosen)
+    paid = judged.filter(pl.col("is_paid"))
+    blocking = (
+        judged.lazy()
+        .filter(~pl.col("is_paid"))
+        .join(paid.lazy().select("contract_id"), on="contract_id", how="semi")
+        .group_by("contract_id")
+        .agg(blocked_from=pl.col("due_on").min())
+        .collect()
+    )
+    in_order = pl.col("blocked_from").is_null() | (pl.col("due_on") <= pl.col("blocked_from"))
+    return paid.join(blocking, on="contract_id", how="left").filter(pl.col("is_chosen") | in_order)
+
+
+def _charges_of(paid: pl.DataFrame, charges: pl.DataFrame) -> pl.DataFrame:
+    """Late charges booked on the bills paid."""
+    of_paid = charges.join(paid.select(charge_of="item_id"), on="charge_of", how="semi")
+    return of_paid.select("contract_id", "denom", "open_minor")
+
+
+def _stray_charges(
+    paid: pl.DataFrame,
+    charges: pl.DataFrame,
+    bills: pl.DataFrame,
+    contracts: pl.DataFrame,
+    on: date,
+    seed: int,
+    behaviour: Behaviour,
+) -> pl.DataFrame:
+    """Late charges whose bill is settled: they ride with a payment that leaves no arrears, or, when nothing else is
+    open, go on their own day."""
+    stray = charges.join(bills.select(charge_of="item_id"), on="charge_of", how="anti")
+    riding = stray.join(paid.filter(pl.col("target").is_null() | (pl.col("target") == 0)), on="contract_id", how="semi")
+    alone = _know_payers(stray.join(bills, on="contract_id", how="anti").lazy(), contracts, on)
+    never_skipped = behaviour._replace(skip_ppm=(0, 0), arrears_days=_NOTHING)
+    ready = alone.filter(_is_ready(seed, never_skipped))
+    return pl.concat([frame.select("contract_id", "denom", "open_minor") for frame in (riding, ready)])
+
+
+def _accrued_on(paid: pl.DataFrame, accrued: pl.DataFrame | None) -> pl.DataFrame:
+    """Late charges accrued but not yet booked on the bills paid (inner: others are not asked today)."""
+    if accrued is None:
+        return paid.select("contract_id", "denom", "open_minor").clear()
+    asked = paid.drop("open_minor").join(accrued, on="item_id", how="inner")
+    return asked.select("contract_id", "denom", open_minor="amount_minor")
+
+
+def _as_payments(asked: pl.DataFrame, contracts: pl.DataFrame, on: date) -> pl.DataFrame:
+    keys = contracts.select("contract_id", "contract_key")
+    return (
+        asked.group_by("contract_id", "denom")
+        .agg(amount_minor=money.exact_sum("open_minor"))
+        .join(keys, on="contract_id", how="left")
+        .select(
+            "contract_id",
+            key=pl.format("SIM-{}-{}-{}", "contract_key", pl.lit(f"{on:%Y%m%d}"), "denom"),
+            amount_minor="amount_minor",
+            value_on=pl.lit(on),
+            denom="denom",
+        )
+        .sort("key")
+    )

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, entering by our door (`ENGINE = "recoup.database.backend"`)."""

@@ -1,0 +1,1 @@
+"""Bills and their lines; imported bills of another system carry no run."""

@@ -1,0 +1,1 @@
+"""What this book is: its kind, jurisdiction, seed and, per function, who keeps the record."""

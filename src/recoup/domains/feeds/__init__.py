@@ -1,0 +1,1 @@
+"""What arrives from outside: feeds with watermarks, loads with control totals, quarantine and conflicts."""

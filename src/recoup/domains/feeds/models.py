@@ -1,0 +1,97 @@
+"""Feeds, loads, files, quarantined rows and conflicts."""
+
+from django.db import models
+
+from recoup.database.fields import RecordedTxField
+
+
+class Feed(models.Model):
+    """One row per feed and the latest watermark of a complete load."""
+
+    code = models.TextField(primary_key=True)
+    source = models.TextField()
+    simulated = models.BooleanField()
+    watermark_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "feed"
+
+
+class FeedLoad(models.Model):
+    """One row per started load of a folder of one feed."""
+
+    load_id = models.BigAutoField(primary_key=True)
+    feed = models.TextField()
+    as_of_at = models.DateTimeField()
+    state = models.TextField()
+    simulated = models.BooleanField()
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "feed_load"
+
+
+class LoadedFile(models.Model):
+    """One row per file of a load: what it stated and what became of every row."""
+
+    pk = models.CompositePrimaryKey("load_id", "name")
+    load_id = models.BigIntegerField()
+    name = models.TextField()
+    entity = models.TextField()
+    sha256 = models.TextField()
+    rows_stated = models.BigIntegerField(null=True)
+    rows_read = models.BigIntegerField()
+    rows_loaded = models.BigIntegerField()
+    rows_known = models.BigIntegerField()
+    rows_superseding = models.BigIntegerField()
+    rows_conflicting = models.BigIntegerField()
+    rows_quarantined = models.BigIntegerField()
+    rows_skipped = models.BigIntegerField()
+    state = models.TextField()
+    detail = models.TextField(null=True)
+
+    class Meta:
+        db_table = "loaded_file"
+
+
+class Quarantine(models.Model):
+    """One row per refused row of a file: where it stood, which field, why, and its text."""
+
+    quarantine_id = models.BigAutoField(primary_key=True)
+    load_id = models.BigIntegerField()
+    file = models.TextField()
+    file_sha256 = models.TextField()
+    row_no = models.BigIntegerField()
+    byte_offset = models.BigIntegerField(null=True)
+    field = models.TextField()
+    reason = models.TextField()
+    content = models.TextField()
+    recorded_tx = RecordedTxField()
+
+    class Meta:
+        db_table = "quarantine"
+        constraints = [
+            models.UniqueConstraint(fields=["file_sha256", "row_no", "field"], name="quarantine_once"),
+        ]
+
+
+class Conflict(models.Model):
+    """One row per known key that came again with other content and no claim to supersede: both are shown."""
+
+    conflict_id = models.BigAutoField(primary_key=True)
+    load_id = models.BigIntegerField()
+    file = models.TextField()
+    row_no = models.BigIntegerField()
+    entity = models.TextField()
+    key = models.TextField()
+    stored = models.JSONField()
+    offered = models.JSONField()
+    offered_hash = models.BigIntegerField()
+    recorded_tx = RecordedTxField()
+
+    class Meta:
+        db_table = "conflict"
+        constraints = [
+            models.UniqueConstraint(fields=["entity", "key", "offered_hash"], name="conflict_once"),
+        ]

@@ -1,0 +1,1 @@
+"""Meters installed at service points, and readings as events."""

@@ -1,0 +1,1 @@
+"""Places: units of the company down to the transformer district, and premises."""

@@ -1,0 +1,1 @@
+"""Payments as events of a channel."""

@@ -1,0 +1,1 @@
+"""Open items, their allocations and the holds that stop processes."""

@@ -1,0 +1,147 @@
+"""The rulebook: the law and the company's decisions as dated, cited documents.
+
+`load` reads and checks the documents of one jurisdiction; `Rulebook.resolve` turns them into the rules that the
+flows read. Nothing here knows a clock or a database: the site's own folder is an argument.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from recoup.core.rules import Rules
+from recoup.rulebook import checks, resolve
+from recoup.rulebook.library import (
+    Library,
+    Problem,
+    RulebookInvalid,
+    UnknownJurisdiction,
+    digest,
+    digest_all,
+    jurisdictions,
+    open_library,
+    prevailing,
+)
+from recoup.rulebook.schema import Book, Document, FreeQuota, LateCharge, Reasons, ReasonTerms
+
+__all__ = [
+    "Citation",
+    "Problem",
+    "Rulebook",
+    "RulebookInvalid",
+    "UnknownJurisdiction",
+    "check",
+    "jurisdictions",
+    "load",
+    "load_reasons",
+    "open_library",
+]
+
+
+class Citation(NamedTuple):
+    """Where a parameter comes from."""
+
+    param_id: str
+    title_zh: str
+    title_en: str
+    reference: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The documents that prevail in one jurisdiction, sorted by id."""
+
+    jurisdiction: str
+    documents: tuple[Document, ...]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all documents used, the same in whatever order they were read."""
+        return digest_all(self.documents)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of each document by id."""
+        return {document.id: digest(document) for document in self.documents}
+
+    @property
+    def digits(self) -> dict[str, int]:
+        """Digits of the minor unit by denom."""
+        return checks.digits_by_denom(self.documents)
+
+    @property
+    def reasons(self) -> tuple[ReasonTerms, ...]:
+        """Reasons of decisions in the order of the guards, ACTED last."""
+        return next(found for found in self.documents if isinstance(found, Reasons)).values[-1].reasons
+
+    def free_quota_kwh(self, code: str) -> Decimal | None:
+        """Free energy a month of a quota by its code (latest value), None when there is none of that code."""
+        for found in self.documents:
+            if isinstance(found, FreeQuota) and found.code == code:
+                return found.values[-1].kwh_month
+        return None
+
+    def cite(self, param_id: str) -> Citation | None:
+        """Say where a `param_id` comes from; None for one of another book."""
+        for document in self.documents:
+            for terms in document.values:
+                if resolve.name_parameter(document, terms) == param_id:
+                    reference = terms.reference or document.reference
+                    return Citation(param_id, document.title.zh, document.title.en, reference, document.status)
+        return None
+
+    def resolve(self) -> Rules:
+        """Turn the documents into rules. Frames carry all validities; single records are the latest."""
+        book = next(found for found in self.documents if isinstance(found, Book)).values[-1]
+        late = next(found for found in self.documents if isinstance(found, LateCharge))
+        digits = self.digits[book.denom]
+        return Rules(
+            jurisdiction=self.jurisdiction,
+            denom=book.denom,
+            minor_digits=digits,
+            tariffs=resolve.tabulate_tariffs(self.documents, self.digits),
+            late_charge=resolve.tabulate_late_charge(self.documents, digits),
+            late_charge_components=late.values[-1].components,
+            allocation=resolve.resolve_allocation(self.documents),
+            strategies=resolve.resolve_strategies(self.documents, digits),
+            subjects=resolve.tabulate_subjects(self.documents),
+            tier_year_starts_month=book.tier_year_starts_month,
+            content_hash=self.content_hash,
+        )
+
+
+def load(jurisdiction: str, extra_folder: Path | None = None) -> Rulebook:
+    """Load and check the rulebook of a jurisdiction.
+
+    `extra_folder` overlays the shipped documents. Raises UnknownJurisdiction, or RulebookInvalid with all problems.
+    """
+    library = open_library(extra_folder)
+    documents = prevailing(library, jurisdiction)
+    used = [found for found in library.problems if _concerns(found, jurisdiction)]
+    problems = [*used, *checks.check_documents(documents), *checks.check_together(documents, jurisdiction)]
+    if problems:
+        raise RulebookInvalid(problems)
+    return Rulebook(jurisdiction, documents)
+
+
+def check(library: Library) -> list[Problem]:
+    """Check every document, and every jurisdiction as a whole (one that only holds others is left out)."""
+    problems = [*library.problems, *checks.check_documents(library.documents.values())]
+    for place in jurisdictions(library):
+        problems += checks.check_together(prevailing(library, place), place)
+    return problems
+
+
+def load_reasons(extra_folder: Path | None = None) -> tuple[ReasonTerms, ...]:
+    """Reasons of decisions in the order of the guards, for faces that need only their words."""
+    library = open_library(extra_folder)
+    return next(found for found in library.documents.values() if isinstance(found, Reasons)).values[-1].reasons
+
+
+def _concerns(problem: Problem, jurisdiction: str) -> bool:
+    """Whether an unreadable file could have been part of the jurisdiction: in its folders or above them."""
+    folders = problem.document.split("/")[:-1]
+    return jurisdiction.split("/")[: len(folders)] == folders or folders[: jurisdiction.count("/") + 1] == (
+        jurisdiction.split("/")
+    )
