@@ -66,17 +66,21 @@ def no_charges() -> pl.DataFrame:
     return empty(CHARGES_BOOKED)
 
 
-def rules(policy: AllocationPolicy = STATE_GRID, rate_ppm: int = 1_000) -> Rules:
-    """Return rules of one class, RESIDENTIAL, at one thousandth a day also across the year."""
-    rate = {"class": "RESIDENTIAL", "rate_ppm": rate_ppm, "rate_next_year_ppm": rate_ppm}
+def rates(*rows: dict[str, object]) -> pl.DataFrame:
+    """Return late-charge rates of class RESIDENTIAL: one thousandth a day, also across the year."""
+    rate = {"class": "RESIDENTIAL", "rate_ppm": 1_000, "rate_next_year_ppm": 1_000, "cross_year": "SEGMENT_BY_DAY"}
     validity = {"valid_from": date(1996, 1, 1), "valid_to": None, "param_id": "test"}
-    rates = pl.DataFrame([rate | {"cross_year": "SEGMENT_BY_DAY"} | validity], schema=dict(LATE_CHARGE_RATES))
+    return pl.DataFrame([rate | validity | row for row in rows], schema=dict(LATE_CHARGE_RATES))
+
+
+def rules(policy: AllocationPolicy = STATE_GRID, late_charge: pl.DataFrame | None = None) -> Rules:
+    """Return rules with one allocation policy and the rates of `rates`."""
     return Rules(
         jurisdiction="test",
         denom="CNY",
         minor_digits=2,
         tariffs=empty(TARIFF_BLOCKS),
-        late_charge=rates,
+        late_charge=rates({}) if late_charge is None else late_charge,
         late_charge_components=("ENERGY",),
         allocation=policy,
         strategies=(),

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -43,6 +43,44 @@ def template(own_server: server.Server) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def loaded_book(template: str) -> str:
+    """The name of a demo book of `tiny_book` before its first day; enter a copy of it."""
+    return _make_book("recoup_loaded", template)
+
+
+@pytest.fixture(scope="session")
+def closed_book(loaded_book: str) -> str:
+    """The name of the same book after its five weeks; enter a copy of it, or only read."""
+    import tiny_book
+
+    with _named("recoup_closed"):
+        tiny_book.copy_book(loaded_book, "recoup_closed")
+        tiny_book.close(tiny_book.START, tiny_book.END)
+        _leave()
+    return "recoup_closed"
+
+
+@pytest.fixture
+def enter_copy(loaded_book: str) -> Iterator[Callable[[str], str]]:
+    """Copies a book with its lake and enters the copy; every copy is removed at the end of the test."""
+    import tiny_book
+
+    made: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def enter(source: str) -> str:
+            _leave()
+            made.append(tiny_book.copy_book(source, f"recoup_book_{next(_numbers)}"))
+            patch.setenv("RECOUP_DATABASE_NAME", made[-1])
+            return made[-1]
+
+        yield enter
+        _leave()
+        for name in made:
+            roles.drop_database(name)
+
+
 @pytest.fixture
 def database(template: str) -> Iterator[str]:
     """A fresh migrated database for one test: `connect()` and Django enter it as the role app."""
@@ -53,6 +91,24 @@ def database(template: str) -> Iterator[str]:
 def module_database(template: str) -> Iterator[str]:
     """A fresh migrated database shared by the tests of one module."""
     yield from _fresh_copy(template)
+
+
+def _make_book(name: str, template: str) -> str:
+    import tiny_book
+
+    with _named(name):
+        roles.copy_database(template, name)
+        tiny_book.open_book("demo")
+        tiny_book.fill()
+        _leave()
+    return name
+
+
+def _leave() -> None:
+    """A database can be copied only when nobody is connected to it."""
+    from django.db import connections
+
+    connections.close_all()
 
 
 def _fresh_copy(template: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ FREE = "FREE"
 DESIGNATED = "DESIGNATED"
 
 _MEET = ("group_id", "denom")
+_SIDE = (*_MEET, "contract_id", "item_id", "item_key", pl.col("open_minor").alias("amount_minor"))
 _PIECES: Schema = {"left_row": pl.UInt32(), "right_row": pl.UInt32(), "amount_minor": pl.Int64()}
 
 
@@ -34,8 +35,8 @@ def allocate(debits: pl.DataFrame, credits: pl.DataFrame, on: date, policy: Allo
     debits, credits = _that_can_meet(debits, credits, on)
     if credits.is_empty():
         return empty(ALLOCATIONS)
-    owed = _in_order(debits, [_rank(policy), pl.col("due_on")])
-    paid_in = _in_order(credits, [pl.col("value_on")])
+    owed = _in_order(debits.select(*_SIDE, _rank(policy), "due_on"), "rank", "due_on")
+    paid_in = _in_order(credits.select(*_SIDE, "value_on", "designation"), "value_on")
     named = _named(owed, paid_in)
     ordered = overlap(_less(owed, named, "left_row"), _less(paid_in, named, "right_row"), _MEET)
     pieces = pl.concat([named.with_columns(rule=pl.lit(DESIGNATED)), ordered.with_columns(rule=pl.lit(policy.code))])
@@ -83,18 +84,14 @@ def _that_can_meet(debits: pl.DataFrame, credits: pl.DataFrame, on: date) -> tup
     return debits, credits.join(debits, on=_MEET, how="semi")
 
 
-def _in_order(items: pl.DataFrame, order: list[pl.Expr]) -> pl.DataFrame:
-    """Sort by group, denom, the given order and the natural key; number the rows; take the open amount."""
-    return (
-        items.sort(*_MEET, *order, "item_key", nulls_last=True)
-        .with_columns(amount_minor=pl.col("open_minor"))
-        .with_row_index("row")
-    )
+def _in_order(items: pl.DataFrame, *order: str) -> pl.DataFrame:
+    """Sort by group, denom, the given order and the natural key, and number the rows."""
+    return items.sort(*_MEET, *order, "item_key", nulls_last=True).with_row_index("row")
 
 
 def _rank(policy: AllocationPolicy) -> pl.Expr:
     ranks = {component: rank for rank, component in enumerate(policy.components)}
-    return pl.col("component").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
+    return pl.col("component").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64).alias("rank")
 
 
 def _named(owed: pl.DataFrame, paid_in: pl.DataFrame) -> pl.DataFrame:

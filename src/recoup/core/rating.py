@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from recoup.core import money, outcome
-from recoup.core.frames import DETERMINANTS, LINES, conform
+from recoup.core.frames import DETERMINANTS, LINES, conform, empty
 from recoup.core.outcome import Outcome
 from recoup.core.rules import TARIFF_BLOCKS
 
@@ -105,7 +105,7 @@ def _tabulate(tariffs: pl.DataFrame) -> _Tariffs:
     )
     blocks = [
         versions.select("version").join(ranked.filter(pl.col("rank") == k), on="version", how="left").sort("version")
-        for k in range((ranked["rank"].max() or 0) + 1 if ranked.height else 0)
+        for k in ranked["rank"].unique().sort()
     ]
     return _Tariffs(days, _cells(versions, days), blocks)
 
@@ -202,7 +202,7 @@ def _charge(rows: pl.DataFrame, blocks: list[pl.DataFrame]) -> pl.DataFrame:
         rows = step.filter(pl.col("end_wh") > pl.col("upto")).drop("from_wh", "upto_wh", "inside", "upto")
         if not rows.height:
             break
-    return pl.concat(lines) if lines else conform(rows, LINES)
+    return pl.concat(lines) if lines else empty(LINES)
 
 
 def _price(rows: pl.DataFrame, block: pl.DataFrame, *, is_free: bool) -> pl.DataFrame:

@@ -11,12 +11,12 @@ and draws how many months may stay open.
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 import polars as pl
 
-from recoup.core import money
-from recoup.core.draws import draw_ppm, draw_u64
+from recoup.core import draws, money
 from recoup.core.frames import Schema
 
 type Knots = Sequence[tuple[int, int]]
@@ -50,24 +50,33 @@ class Behaviour(NamedTuple):
     rolls: tuple[tuple[int, int, int], ...]
 
 
-# Fitted by tests/core/test_simulation.py to the public figures listed in docs/guides/demo-city.md.
+# Fitted to the public figures of docs/guides/demo-city.md; held to them by tests/core/test_simulation.py.
 BEHAVIOUR = Behaviour(
     lateness=(
-        (0, 10_000),
-        (250_000, 75_000),
-        (500_000, 160_000),
-        (640_000, 230_000),
-        (640_000, 540_000),
-        (750_000, 670_000),
-        (1_000_000, 920_000),
+        (0, 15_000),
+        (250_000, 70_000),
+        (500_000, 125_000),
+        (660_000, 215_000),
+        (660_000, 500_000),
+        (750_000, 590_000),
+        (1_000_000, 900_000),
     ),
-    early_days=((0, -30), (75_000, -24), (370_000, -12), (740_000, -4), (1_000_000, 1)),
-    late_days=((0, 1), (230_000, 5), (690_000, 13), (845_000, 18), (968_000, 26), (1_000_000, 28)),
+    early_days=((0, -30), (72_000, -24), (360_000, -12), (720_000, -4), (1_000_000, 1)),
+    late_days=(
+        (0, 1),
+        (20_000, 2),
+        (60_000, 4),
+        (230_000, 6),
+        (670_000, 13),
+        (835_000, 18),
+        (968_000, 26),
+        (1_000_000, 28),
+    ),
     term_days=30,
     tardy_from_ppm=400_000,
-    skip_ppm=(40_000, 95_000),
+    skip_ppm=(25_000, 150_000),
     arrears_days=28,
-    rolls=((650_000, 150_000, 0), (250_000, 100_000, 580_000), (100_000, 80_000, 280_000)),
+    rolls=((690_000, 120_000, 0), (220_000, 100_000, 625_000), (45_000, 80_000, 280_000)),
 )
 
 _PPM = 1_000_000
@@ -78,10 +87,51 @@ class UnknownContract(Exception):
     """An open item belongs to no contract of the frame."""
 
 
+def keyed_u64(key64: pl.Expr, *, seed: int, purpose: str, day: date | pl.Expr | None = None) -> pl.Expr:
+    """Draw the same UInt64 uniforms as `draws.draw_u64`, computed on series.
+
+    The nested expressions of `draws` are planned anew at each call (75 ms, and 2 s per million rows); a day of the
+    simulator may cost 20 ms. tests/core/test_simulation.py holds the two equal.
+    """
+    keys = key64.cast(pl.Int64).reinterpret(signed=False)
+    if isinstance(day, pl.Expr):
+        days = day.cast(pl.Date).to_physical().cast(pl.Int64) + date(1970, 1, 1).toordinal()
+    else:
+        days = pl.lit(0 if day is None else day.toordinal())
+    folded = _u64(draws.fold_text(purpose))
+
+    def mix(columns: Sequence[pl.Series]) -> pl.Series:
+        base = _mix(columns[0] ^ folded)
+        return _mix(_mix(base ^ _u64(seed)) + columns[1])
+
+    return pl.map_batches([keys, days.cast(pl.UInt64)], mix, return_dtype=pl.UInt64, is_elementwise=True)
+
+
+def keyed_ppm(key64: pl.Expr, *, seed: int, purpose: str, day: date | pl.Expr | None = None) -> pl.Expr:
+    """Draw Int64 uniforms in [0, 10^6), the same as `draws.draw_ppm`."""
+    return (keyed_u64(key64, seed=seed, purpose=purpose, day=day) % _PPM).cast(pl.Int64)
+
+
+def _u64(value: int) -> pl.Series:
+    return pl.Series([value & 0xFFFFFFFFFFFFFFFF], dtype=pl.UInt64)
+
+
+_GAMMA, _MIX_1, _MIX_2 = (_u64(v) for v in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_SHIFT_30, _SHIFT_27, _SHIFT_31 = (_u64(1 << bits) for bits in (30, 27, 31))
+
+
+def _mix(state: pl.Series) -> pl.Series:
+    """splitmix64, as in `draws`."""
+    step = state + _GAMMA
+    step = (step ^ (step // _SHIFT_30)) * _MIX_1
+    step = (step ^ (step // _SHIFT_27)) * _MIX_2
+    return step ^ (step // _SHIFT_31)
+
+
 def from_knots(share_ppm: pl.Expr, knots: Knots) -> pl.Expr:
     """Read a piecewise linear quantile function at `share_ppm` in [0, 10^6), rounded down, Int64."""
     value = pl.lit(knots[-1][1], dtype=pl.Int64)
-    for (low, at_low), (high, at_high) in reversed(list(zip(knots, knots[1:], strict=False))):
+    for (low, at_low), (high, at_high) in reversed(list(pairwise(knots))):
         if high > low:
             inside = at_low + (share_ppm - low) * (at_high - at_low) // (high - low)
             value = pl.when(share_ppm < high).then(inside).otherwise(value)
@@ -105,21 +155,21 @@ def simulate_payments(
     """
     open_items = items.lazy().filter(pl.col("open_minor") > 0)
     bills = _know_payers(open_items.filter(pl.col("charge_of").is_null()), contracts, on)
-    bills = bills.with_columns(is_ready=_is_ready(seed, behaviour))
-    paid = _choose_bills(bills, _choose_targets(bills, on, seed, behaviour), behaviour)
-    charges = open_items.filter(pl.col("charge_of").is_not_null()).collect()
-    asked = pl.concat(
-        [
-            paid.select("contract_id", "denom", "open_minor"),
-            _charges_of(paid, charges),
-            _stray_charges(paid, charges, bills, contracts, on, seed, behaviour),
-            _accrued_on(paid, accrued),
-        ]
-    )
-    return _as_payments(asked, contracts, on)
+    judged = _judge(bills, seed, behaviour)
+    paid = _choose_bills(judged, _choose_targets(bills, on, seed, behaviour))
+    charges = open_items.filter(pl.col("charge_of").is_not_null()).select("contract_id", "charge_of", *_ASKED)
+    asked = [paid.lazy().select("contract_id", "denom", "open_minor")]
+    asked += _charges_asked(charges.collect(), bills, paid, contracts, on, seed, behaviour)
+    if accrued is not None:
+        asked.append(_accrued_on(paid, accrued))
+    return _as_payments(pl.concat(asked), contracts, on)
+
+
+_ASKED = ("item_id", "denom", "open_minor", "issued_on", "due_on")
 
 
 def _know_payers(debts: pl.LazyFrame, contracts: pl.DataFrame, on: date) -> pl.DataFrame:
+    """Bring the draw key to each debt and count its days overdue."""
     due = pl.coalesce("due_on", "issued_on")
     known = (
         debts.select(
@@ -139,19 +189,34 @@ def _know_payers(debts: pl.LazyFrame, contracts: pl.DataFrame, on: date) -> pl.D
     return known
 
 
-def _is_ready(seed: int, behaviour: Behaviour) -> pl.Expr:
-    """Whether the intended day has come and the bill is neither skipped nor arrears."""
-    lateness = from_knots(draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.lateness"), behaviour.lateness)
-    draw = draw_u64(pl.col("key64"), seed=seed, purpose="simulation.bill", day=pl.col("due_on"))
+def _judge(bills: pl.DataFrame, seed: int, behaviour: Behaviour) -> pl.DataFrame:
+    """Add `is_ready`: the intended day has come, and the bill is neither skipped nor arrears."""
+    key = pl.col("key64")
     ppm = pl.lit(_PPM, dtype=pl.UInt64)
-    skip, late, day = (((draw // divisor) % ppm).cast(pl.Int64) for divisor in (1, ppm, ppm * ppm))
-    tardy = lateness >= behaviour.tardy_from_ppm
+    parts = {"skip": pl.lit(1, dtype=pl.UInt64), "late": ppm, "day": ppm * ppm}
+    drawn = (
+        bills.lazy()
+        .with_columns(
+            customer=keyed_ppm(key, seed=seed, purpose="simulation.lateness"),
+            bill=keyed_u64(key, seed=seed, purpose="simulation.bill", day=pl.col("due_on")),
+        )
+        .with_columns(
+            from_knots(pl.col("customer"), behaviour.lateness).alias("lateness"),
+            *(((pl.col("bill") // by) % ppm).cast(pl.Int64).alias(name) for name, by in parts.items()),
+        )
+    )
+    return drawn.select(*bills.columns, is_ready=_is_ready(behaviour)).collect()
+
+
+def _is_ready(behaviour: Behaviour) -> pl.Expr:
+    tardy = pl.col("lateness") >= behaviour.tardy_from_ppm
     skip_ppm = pl.when(tardy).then(behaviour.skip_ppm[1]).otherwise(behaviour.skip_ppm[0])
     term = (pl.col("due_on") - pl.col("issued_on")).dt.total_days()
-    early_days = from_knots(day, behaviour.early_days) * term // behaviour.term_days
-    delay = pl.when(late < lateness).then(from_knots(day, behaviour.late_days)).otherwise(early_days)
+    early_days = from_knots(pl.col("day"), behaviour.early_days) * term // behaviour.term_days
+    late_days = from_knots(pl.col("day"), behaviour.late_days)
+    delay = pl.when(pl.col("late") < pl.col("lateness")).then(late_days).otherwise(early_days)
     overdue = pl.col("overdue_days")
-    return (overdue >= delay) & (overdue < behaviour.arrears_days) & (skip >= skip_ppm)
+    return (overdue >= delay) & (overdue < behaviour.arrears_days) & (pl.col("skip") >= skip_ppm)
 
 
 def _months_overdue() -> pl.Expr:
@@ -169,20 +234,21 @@ def _is_monthly_return(on: date) -> pl.Expr:
 
 def _choose_targets(bills: pl.DataFrame, on: date, seed: int, behaviour: Behaviour) -> pl.DataFrame:
     """Choose, for contracts acting on their arrears today, the months that may stay open: contract_id, target."""
-    oldest = (
+    target = pl.lit(_NOTHING, dtype=pl.Int64)
+    for late, chances in enumerate(behaviour.rolls, start=1):
+        is_row = (pl.col("months") - 1).clip(upper_bound=len(behaviour.rolls)) == late
+        target = pl.when(is_row).then(_pick_target(pl.col("draw"), chances)).otherwise(target)
+    return (
         bills.lazy()
         .filter(pl.col("overdue_days") >= behaviour.arrears_days)
         .with_columns(months=_months_overdue())
         .filter(pl.col("due_on") == pl.col("due_on").min().over("contract_id"))
         .filter((pl.col("months") >= 2) & _is_monthly_return(on))
         .unique("contract_id")
+        .with_columns(draw=keyed_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on))
+        .select("contract_id", target=target)
+        .collect()
     )
-    draw = draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on)
-    target = pl.lit(_NOTHING, dtype=pl.Int64)
-    for late, chances in enumerate(behaviour.rolls, start=1):
-        is_row = (pl.col("months") - 1).clip(upper_bound=len(behaviour.rolls)) == late
-        target = pl.when(is_row).then(_pick_target(draw, chances)).otherwise(target)
-    return oldest.select("contract_id", target=target).collect()
 
 
 def _pick_target(draw: pl.Expr, chances: tuple[int, int, int]) -> pl.Expr:
@@ -192,63 +258,62 @@ def _pick_target(draw: pl.Expr, chances: tuple[int, int, int]) -> pl.Expr:
     return target
 
 
-def _choose_bills(bills: pl.DataFrame, targets: pl.DataFrame, behaviour: Behaviour) -> pl.DataFrame:
+def _choose_bills(judged: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
     """Choose the bills paid today; a bill that is due later never goes before one that is not paid."""
-    with_targets = bills.join(targets, on="contract_id", how="left")
     chosen = (_months_overdue() > pl.col("target")).fill_null(False)
-    judged = with_targets.with_columns(is_paid=pl.col("is_ready") | chosen, is_chosen=chosen)
-    paid = judged.filter(pl.col("is_paid"))
+    by_payer = judged.lazy().join(targets.lazy(), on="contract_id", how="left").with_columns(is_chosen=chosen)
+    offered = by_payer.filter(pl.col("is_ready") | pl.col("is_chosen")).collect()
+    payers = offered.lazy().select("contract_id")
     blocking = (
-        judged.lazy()
-        .filter(~pl.col("is_paid"))
-        .join(paid.lazy().select("contract_id"), on="contract_id", how="semi")
+        by_payer.filter(~(pl.col("is_ready") | pl.col("is_chosen")))
+        .join(payers, on="contract_id", how="semi")
         .group_by("contract_id")
         .agg(blocked_from=pl.col("due_on").min())
-        .collect()
     )
     in_order = pl.col("blocked_from").is_null() | (pl.col("due_on") <= pl.col("blocked_from"))
-    return paid.join(blocking, on="contract_id", how="left").filter(pl.col("is_chosen") | in_order)
+    joined = offered.lazy().join(blocking, on="contract_id", how="left")
+    return joined.filter(pl.col("is_chosen") | in_order).collect()
 
 
-def _charges_of(paid: pl.DataFrame, charges: pl.DataFrame) -> pl.DataFrame:
-    """Late charges booked on the bills paid."""
-    of_paid = charges.join(paid.select(charge_of="item_id"), on="charge_of", how="semi")
-    return of_paid.select("contract_id", "denom", "open_minor")
-
-
-def _stray_charges(
-    paid: pl.DataFrame,
+def _charges_asked(
     charges: pl.DataFrame,
     bills: pl.DataFrame,
+    paid: pl.DataFrame,
     contracts: pl.DataFrame,
     on: date,
     seed: int,
     behaviour: Behaviour,
-) -> pl.DataFrame:
-    """Late charges whose bill is settled: they ride with a payment that leaves no arrears, or, when nothing else is
-    open, go on their own day."""
-    stray = charges.join(bills.select(charge_of="item_id"), on="charge_of", how="anti")
-    riding = stray.join(paid.filter(pl.col("target").is_null() | (pl.col("target") == 0)), on="contract_id", how="semi")
-    alone = _know_payers(stray.join(bills, on="contract_id", how="anti").lazy(), contracts, on)
-    never_skipped = behaviour._replace(skip_ppm=(0, 0), arrears_days=_NOTHING)
-    ready = alone.filter(_is_ready(seed, never_skipped))
-    return pl.concat([frame.select("contract_id", "denom", "open_minor") for frame in (riding, ready)])
+) -> list[pl.LazyFrame]:
+    """Booked late charges paid today: those of the bills paid, and strays, whose bill is settled.
+
+    A stray rides with a payment that leaves no arrears or, when its contract has no other debt, goes on its own day.
+    """
+    if charges.is_empty():
+        return []
+    owed = charges.lazy()
+    stray = owed.join(bills.lazy().select(charge_of="item_id"), on="charge_of", how="anti")
+    alone = _know_payers(stray.join(bills.lazy(), on="contract_id", how="anti"), contracts, on)
+    never_skipped = behaviour._replace(skip_ppm=(0, 15_000), arrears_days=_NOTHING)
+    clearing = paid.lazy().filter(pl.col("target").fill_null(0) == 0)
+    parts = (
+        owed.join(paid.lazy().select(charge_of="item_id"), on="charge_of", how="semi"),
+        stray.join(clearing, on="contract_id", how="semi"),
+        _judge(alone, seed, never_skipped).lazy().filter("is_ready"),
+    )
+    return [part.select("contract_id", "denom", "open_minor") for part in parts]
 
 
-def _accrued_on(paid: pl.DataFrame, accrued: pl.DataFrame | None) -> pl.DataFrame:
-    """Late charges accrued but not yet booked on the bills paid (inner: others are not asked today)."""
-    if accrued is None:
-        return paid.select("contract_id", "denom", "open_minor").clear()
-    asked = paid.drop("open_minor").join(accrued, on="item_id", how="inner")
+def _accrued_on(paid: pl.DataFrame, accrued: pl.DataFrame) -> pl.LazyFrame:
+    """Late charges accrued but not yet booked on the bills paid (inner: the others are not asked today)."""
+    asked = paid.lazy().drop("open_minor").join(accrued.lazy(), on="item_id", how="inner")
     return asked.select("contract_id", "denom", open_minor="amount_minor")
 
 
-def _as_payments(asked: pl.DataFrame, contracts: pl.DataFrame, on: date) -> pl.DataFrame:
-    keys = contracts.select("contract_id", "contract_key")
+def _as_payments(asked: pl.LazyFrame, contracts: pl.DataFrame, on: date) -> pl.DataFrame:
     return (
         asked.group_by("contract_id", "denom")
         .agg(amount_minor=money.exact_sum("open_minor"))
-        .join(keys, on="contract_id", how="left")
+        .join(contracts.lazy().select("contract_id", "contract_key"), on="contract_id", how="left")
         .select(
             "contract_id",
             key=pl.format("SIM-{}-{}-{}", "contract_key", pl.lit(f"{on:%Y%m%d}"), "denom"),
@@ -257,4 +322,5 @@ def _as_payments(asked: pl.DataFrame, contracts: pl.DataFrame, on: date) -> pl.D
             denom="denom",
         )
         .sort("key")
+        .collect()
     )

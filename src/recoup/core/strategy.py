@@ -131,7 +131,9 @@ def derive_stages(
     """
     happened_on = pl.coalesce("sent_on", "decided_on")
     recent = (
-        touches.filter((pl.col("stage") >= 1) & (happened_on >= episodes["episode_from_on"].min()))
+        touches.filter(
+            (pl.col("stage") >= 1) & (happened_on >= pl.lit(episodes["episode_from_on"].min(), dtype=pl.Date))
+        )
         .join(episodes, on="contract_id", how="inner")  # touches outside an episode count for nothing
         .with_columns(happened_on=happened_on)
         .filter((pl.col("happened_on") >= pl.col("episode_from_on")) & (pl.col("happened_on") <= on))
@@ -151,7 +153,7 @@ def _keep_standing(touches: pl.DataFrame, touch_items: pl.DataFrame, items: pl.D
     """Keep the touches that named no item, or at least one item that is still open."""
     opened = items.filter(pl.col("open_minor") > 0).select("item_id", still_open=True)
     named = (
-        touch_items.filter(pl.col("decided_on") >= touches["decided_on"].min())
+        touch_items.filter(pl.col("decided_on") >= pl.lit(touches["decided_on"].min(), dtype=pl.Date))
         .join(touches.select("contract_id").unique(), on="contract_id", how="semi")
         .join(opened, on="item_id", how="left")
         .group_by(_TOUCH)

@@ -248,8 +248,8 @@ def load_rollups(cursor: Cursor, on: date) -> pl.DataFrame:
     return read_rows(cursor, query, frames.ROLLUPS, [date(on.year - 1, on.month, 1)])
 
 
-def load_history(cursor: Cursor, groups: list[int], cut: Cut) -> Late:
-    """Load the whole history of the given groups."""
+def load_history(cursor: Cursor, groups: list[int], cut: Cut, since: date | None = None) -> Late:
+    """Load the whole history of the given groups, to be derived again from the day `since` (null: from the start)."""
     among = """
         WHERE i.contract_id IN (
             SELECT m.contract_id FROM contract m LEFT JOIN contract h ON h.contract_key = m.group_key
@@ -260,6 +260,7 @@ def load_history(cursor: Cursor, groups: list[int], cut: Cut) -> Late:
     credits = f"SELECT {_CREDIT.format(opened='-i.amount_minor')} {among} AND i.amount_minor < 0 AND {known}"
     allocated = "SELECT group_id, contract_id, credit_id, debit_id, amount_minor, value_on, rule FROM allocation"
     return Late(
+        since=since,
         items=read_rows(cursor, items, frames.ITEMS, [groups]),
         credits=read_rows(cursor, credits, frames.CREDITS, [groups]),
         allocations=read_rows(cursor, f"{allocated} WHERE group_id = ANY(%s)", frames.ALLOCATIONS, [groups]),

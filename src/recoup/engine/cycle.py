@@ -218,8 +218,10 @@ class _Cycle:
         groups = late.join(book.contracts, on="contract_id")["group_id"].unique().to_list()
         if not groups:
             return None
+        since = late["value_on"].min()
+        assert isinstance(since, date)
         with self.connection.cursor() as cursor:
-            return loading.load_history(cursor, groups, Cut(0, on, self.snapshot))
+            return loading.load_history(cursor, groups, Cut(0, on, self.snapshot), since)
 
     def _decide(self, run: Run, slices: Sequence[Slice]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Propose per slice, ration over the whole run, decide and store per slice."""

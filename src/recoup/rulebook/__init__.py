@@ -87,7 +87,7 @@ class Rulebook:
         for document in self.documents:
             for terms in document.values:
                 if resolve.name_parameter(document, terms) == param_id:
-                    reference = terms.reference or document.reference
+                    reference = "; ".join(filter(None, (terms.reference, document.reference)))
                     return Citation(param_id, document.title.zh, document.title.en, reference, document.status)
         return None
 
@@ -118,8 +118,7 @@ def load(jurisdiction: str, extra_folder: Path | None = None) -> Rulebook:
     """
     library = open_library(extra_folder)
     documents = prevailing(library, jurisdiction)
-    used = [found for found in library.problems if _concerns(found, jurisdiction)]
-    problems = [*used, *checks.check_documents(documents), *checks.check_together(documents, jurisdiction)]
+    problems = [*library.problems, *checks.check_documents(documents), *checks.check_together(documents, jurisdiction)]
     if problems:
         raise RulebookInvalid(problems)
     return Rulebook(jurisdiction, documents)
@@ -137,11 +136,3 @@ def load_reasons(extra_folder: Path | None = None) -> tuple[ReasonTerms, ...]:
     """Reasons of decisions in the order of the guards, for faces that need only their words."""
     library = open_library(extra_folder)
     return next(found for found in library.documents.values() if isinstance(found, Reasons)).values[-1].reasons
-
-
-def _concerns(problem: Problem, jurisdiction: str) -> bool:
-    """Whether an unreadable file could have been part of the jurisdiction: in its folders or above them."""
-    folders = problem.document.split("/")[:-1]
-    return jurisdiction.split("/")[: len(folders)] == folders or folders[: jurisdiction.count("/") + 1] == (
-        jurisdiction.split("/")
-    )

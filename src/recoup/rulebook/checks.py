@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import pairwise
 
 from recoup.rulebook.library import Problem
 from recoup.rulebook.schema import (
@@ -51,7 +52,7 @@ def _check_dates(document: Document) -> Iterator[Problem]:
     for number, terms in enumerate(values):
         if terms.valid_to is not None and terms.valid_to <= terms.valid_from:
             yield Problem(document.id, f"values.{number}.to", "ends before it begins")
-    for number, (terms, following) in enumerate(zip(values, values[1:], strict=False)):
+    for number, (terms, following) in enumerate(pairwise(values)):
         if following.valid_from <= terms.valid_from:
             yield Problem(document.id, f"values.{number + 1}.from", "is not after the one before it")
         if terms.valid_to is not None and terms.valid_to > following.valid_from:
@@ -104,7 +105,7 @@ def _check_rungs(document: StrategyDocument, terms: StrategyTerms, field: str) -
     if [rung.stage for rung in terms.rungs] != list(range(1, len(terms.rungs) + 1)):
         yield Problem(document.id, field, "stages must count 1, 2, 3 … in order, without a gap")
     days = [rung.overdue_days_from for rung in terms.rungs]
-    if any(after <= before for before, after in zip(days, days[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(days)):
         yield Problem(document.id, field, "overdue_days_from does not rise from rung to rung")
     for name in _repeated(rung.action_code for rung in terms.rungs):
         yield Problem(document.id, field, f"action_code {name} is given twice")

@@ -1,6 +1,7 @@
 """Reading YAML and JSON without losing a digit: numbers and days stay text until a model asks for them."""
 
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -12,8 +13,6 @@ class TextInvalid(Exception):
 
 class _TextLoader(yaml.SafeLoader):
     """YAML in which only true, false and null are special: no floats, no `on` that means true."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, object]]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
         """Refuse a key given twice, which YAML would settle in silence."""
@@ -27,14 +26,9 @@ class _TextLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _resolve_words() -> None:
-    import re
-
-    _TextLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
-    _TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^(?:~|null|)$"), ["~", "n", ""])
-
-
-_resolve_words()
+_TextLoader.yaml_implicit_resolvers = {}
+_TextLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
+_TextLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^(?:~|null|)$"), ["~", "n", ""])
 
 
 def read(path: Path) -> object:

@@ -270,30 +270,12 @@ class Reasons(Envelope):
 
 
 type Document = (
-    Book
-    | LateCharge
-    | Allocation
-    | Tariff
-    | FreeQuota
-    | StrategyDocument
-    | Subjects
-    | Denoms
-    | Classes
-    | Reasons
+    Book | LateCharge | Allocation | Tariff | FreeQuota | StrategyDocument | Subjects | Denoms | Classes | Reasons
 )
 
 DOCUMENT: TypeAdapter[Document] = TypeAdapter(
     Annotated[
-        Book
-        | LateCharge
-        | Allocation
-        | Tariff
-        | FreeQuota
-        | StrategyDocument
-        | Subjects
-        | Denoms
-        | Classes
-        | Reasons,
+        Book | LateCharge | Allocation | Tariff | FreeQuota | StrategyDocument | Subjects | Denoms | Classes | Reasons,
         Field(discriminator="kind"),
     ]
 )

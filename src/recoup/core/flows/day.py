@@ -70,8 +70,12 @@ class Book(NamedTuple):
 
 
 class Late(NamedTuple):
-    """The whole history of the groups hit by a late fact: all they ever owed, paid, were applied and charged."""
+    """The whole history of the groups hit by a late fact: all they ever owed, paid, were applied and charged.
 
+    `since`: the earliest true day among the late facts; what was booked for earlier days stands.
+    """
+
+    since: date | None
     items: pl.DataFrame
     credits: pl.DataFrame
     allocations: pl.DataFrame
@@ -101,7 +105,7 @@ def book_money(book: Book, on: date, rules: Rules, conduct: Conduct, late: Late 
     credits = _credit(received, book, items, late, id_from + CREDIT_IDS)
     settled = _settle(book, items, credits, late, on, rules, conduct, id_from + CHARGE_IDS)
     made = {**billed.frames, "payments": received, "credits": credits, **settled.frames, "accrued": accrued}
-    posted = _post(made, items, book, late, rules, id_from)
+    posted = _post(made, items, book, late, on, rules, id_from)
     return Outcome({**made, **posted.frames}, gather([billed.issues, strangers, settled.issues, posted.issues]))
 
 
@@ -226,6 +230,7 @@ def _settle(
         on,
         ruled,
         id_from=id_from + (1 << 31),
+        from_on=late.since,
     )
     joined = {name: pl.concat([frame, again.frames[name]]) for name, frame in forward.frames.items()}
     return Outcome(joined, gather([forward.issues, again.issues]))
@@ -250,7 +255,13 @@ def is_month_end(on: date) -> bool:
 
 
 def _post(
-    made: dict[str, pl.DataFrame], items: pl.DataFrame, book: Book, late: Late | None, rules: Rules, id_from: int
+    made: dict[str, pl.DataFrame],
+    items: pl.DataFrame,
+    book: Book,
+    late: Late | None,
+    on: date,
+    rules: Rules,
+    id_from: int,
 ) -> Outcome:
     """Entries and postings of everything that moved today."""
     debits = pl.concat([items, made["charges"], *([late.items] if late else [])]).unique("item_id")
@@ -262,7 +273,7 @@ def _post(
         postings.post_payments(made["credits"], rules.subjects, id_from=id_from + CREDIT_IDS),
         postings.post_charges(made["charges"], made["charge_credits"], rules.subjects, id_from=id_from + CHARGE_IDS),
         postings.post_allocations(
-            made["allocations"], debits, credits, rules.subjects, id_from=id_from + ALLOCATION_IDS
+            made["allocations"], debits, credits, id_from=id_from + ALLOCATION_IDS, batch=on.isoformat()
         ),
     ]
     return Outcome(

@@ -23,6 +23,8 @@ UNAPPLIED = "UNAPPLIED"
 # One row per piece applied to a debit item; the day of payment still bears the charge.
 PAID: Schema = {"item_id": pl.Int64(), "value_on": pl.Date(), "amount_minor": pl.Int64()}
 
+_CHUNKS_MAX = 8
+
 # A principal item with the late charge due for booking: `nth` item of its (principal, day); 1 has no suffix.
 _DELTA = {"accrued_to_on": pl.Date(), "delta_minor": pl.Int64(), "nth": pl.Int64()}
 
@@ -97,14 +99,15 @@ def apply_settlement(
     their `paid` and `booked` rows. Raises OverApplied when an open amount would fall below zero.
     """
     pieces = outcome.frames["allocations"]
-    items = pl.concat([items, outcome.frames["charges"]])
-    credits = pl.concat([credits, outcome.frames["charge_credits"]])
-    items = _reduce(items, pieces, "debit_id")
-    credits = _reduce(credits, pieces, "credit_id")
+    items = _reduce(_joined(items, outcome.frames["charges"]), pieces, "debit_id")
+    credits = _reduce(_joined(credits, outcome.frames["charge_credits"]), pieces, "credit_id")
+    paid = _joined(paid, _as_paid(pieces))
+    booked = _joined(booked, outcome.frames["charges_booked"])
     closed = items.filter(pl.col("open_minor") == 0).select("item_id")
-    paid = pl.concat([paid, _as_paid(pieces)]).join(closed, on="item_id", how="anti")
-    booked = pl.concat([booked, outcome.frames["charges_booked"]]).join(closed, on="item_id", how="anti")
-    return OpenState(_open(items), _open(credits), paid, booked)
+    if not closed.is_empty():
+        items = _open(items)
+        paid, booked = (rows.join(closed, on="item_id", how="anti") for rows in (paid, booked))
+    return OpenState(items, _open(credits), paid, booked)
 
 
 def open_state(
@@ -130,6 +133,8 @@ def make_booking(
     delta is a debt issued and due on the day accrued to; a negative one a free credit of that day, designated
     to the oldest charge in `items` of the same principal and day accrued to, else of the same principal.
     """
+    if deltas.is_empty():
+        return Booking(empty(ITEMS), empty(CREDITS), empty(CHARGES_BOOKED))
     named = deltas.with_columns(key=_charge_key()).sort("key")
     named = named.with_columns(new_id=id_from + pl.int_range(pl.len(), dtype=pl.Int64))
     if known_ids is not None:
@@ -181,26 +186,23 @@ def _charge_deltas(
         return principals.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in _DELTA.items()), no_issues()
     stopping = holds.filter(pl.col("stops_late_charge")).join(principals, on="contract_id", how="semi")
     accrued = late_charge.target(principals, _by_day(paid, principals), rules.late_charge, stopping, on)
-    so_far = (
-        booked.join(principals, on="item_id", how="semi")
-        .group_by("item_id")
-        .agg(
-            booked_minor=money.exact_sum("amount_minor"),
-            nth=(pl.col("accrued_to_on") == on).sum().cast(pl.Int64) + 1,
-        )
-    )
     due = principals.join(
-        accrued.select("item_id", target_minor="amount_minor"),
-        on="item_id",
-        how="left",
-        maintain_order="left",
-    ).join(so_far, on="item_id", how="left", maintain_order="left")
+        accrued.select("item_id", target_minor="amount_minor"), on="item_id", how="left", maintain_order="left"
+    ).join(_booked_so_far(booked, principals, on), on="item_id", how="left", maintain_order="left")
     deltas = due.with_columns(
         accrued_to_on=pl.lit(on),
         delta_minor=money.narrow(money.exact("target_minor") - money.exact("booked_minor").fill_null(0)),
         nth=pl.col("nth").fill_null(1),
     ).filter(pl.col("delta_minor") != 0)
     return deltas.select(*ITEMS, *_DELTA), _without_rate(due.filter(pl.col("target_minor").is_null()))
+
+
+def _booked_so_far(booked: pl.DataFrame, principals: pl.DataFrame, on: date) -> pl.DataFrame:
+    theirs = booked.join(principals, on="item_id", how="semi")
+    return theirs.group_by("item_id").agg(
+        booked_minor=money.exact_sum("amount_minor"),
+        nth=(pl.col("accrued_to_on") == on).sum().cast(pl.Int64) + 1,
+    )
 
 
 def _by_day(paid: pl.DataFrame, principals: pl.DataFrame) -> pl.DataFrame:
@@ -267,13 +269,20 @@ def _reduce(items: pl.DataFrame, pieces: pl.DataFrame, side: str) -> pl.DataFram
     if pieces.is_empty():
         return items
     taken = pieces.group_by(pl.col(side).alias("item_id")).agg(taken=money.exact_sum("amount_minor"))
-    items = items.join(taken, on="item_id", how="left", maintain_order="left").with_columns(
-        open_minor=pl.col("open_minor") - pl.col("taken").fill_null(0)
-    )
+    per_item = items.select("item_id").join(taken, on="item_id", how="left", maintain_order="left")["taken"]
+    items = items.with_columns(open_minor=pl.col("open_minor") - per_item.fill_null(0))
     wrong = items.filter((pl.col("open_minor") < 0) | (pl.col("open_minor") > pl.col("amount_minor")))
     if not wrong.is_empty():
         raise OverApplied(f"{side}: {wrong.height} items, first {wrong['item_key'][0]}")
-    return items.drop("taken")
+    return items
+
+
+def _joined(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Append rows; a frame that is appended to every day is made whole again now and then."""
+    if new.is_empty():
+        return old
+    joined = pl.concat([old, new])
+    return joined.rechunk() if joined.n_chunks() > _CHUNKS_MAX else joined
 
 
 def _open(items: pl.DataFrame) -> pl.DataFrame:

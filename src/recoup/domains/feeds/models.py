@@ -1,4 +1,4 @@
-"""Feeds, loads, files, quarantined rows and conflicts."""
+"""Feeds, loads, files, quarantined rows, conflicts and the keys of imported debts."""
 
 from django.db import models
 
@@ -95,3 +95,20 @@ class Conflict(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["entity", "key", "offered_hash"], name="conflict_once"),
         ]
+
+
+class Imported(models.Model):
+    """One row per bill, item or credit of another system: its key there and its id in our partitioned tables."""
+
+    pk = models.CompositePrimaryKey("entity", "key", "version")
+    entity = models.TextField()
+    key = models.TextField()
+    version = models.IntegerField(default=1)
+    row_id = models.BigIntegerField()
+    row_no = models.BigIntegerField()
+    content_hash = models.BigIntegerField()
+    load_id = models.BigIntegerField()
+    recorded_tx = RecordedTxField()
+
+    class Meta:
+        db_table = "imported"

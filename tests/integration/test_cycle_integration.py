@@ -1,0 +1,229 @@
+"""The cycle against a real database: repeatable, the same in any slices, as reloaded, in any order of arrival."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+import tiny_book
+from tiny_book import END, START
+
+from recoup.core import frames
+from recoup.core.flows.day import Book
+from recoup.database.connect import connect
+
+type Enter = Callable[[str], str]
+
+MONTH_END = date(2025, 1, 31)
+DAYS = 29  # to the third of February: late charges of a month end, money known after it
+
+
+def hashes() -> list[tuple]:
+    with connect("reader") as connection:
+        return connection.execute("SELECT business_on, content_hash FROM run ORDER BY 1").fetchall()
+
+
+def test_closing_closed_days_again_changes_nothing(enter_copy: Enter, closed_book: str) -> None:
+    enter_copy(closed_book)
+    before = tiny_book.dump()
+    assert tiny_book.close(START, END) == 0
+    assert tiny_book.dump() == before
+
+
+def test_two_books_of_the_same_facts_end_equal(enter_copy: Enter, loaded_book: str, closed_book: str) -> None:
+    """Day by day or in one go, in one slice or in three: the same rows and the same content hashes."""
+    enter_copy(closed_book)
+    in_one_go, whole = hashes(), tiny_book.dump()
+    enter_copy(loaded_book)
+    for first, last in ((0, 0), (1, 11), (12, (END - START).days)):
+        tiny_book.close(START + timedelta(days=first), START + timedelta(days=last), contracts_per_slice=80)
+    with connect("reader") as connection:
+        assert connection.execute(
+            "SELECT min(n), max(n) FROM (SELECT count(*) n FROM slice GROUP BY run_no) s"
+        ).fetchone() == (
+            3,
+            3,
+        )
+    assert hashes() == in_one_go
+    assert differences(tiny_book.dump(), whole) == []
+    assert tiny_book.find_failures() == []
+
+
+def slices_per_run() -> set[int]:
+    with connect("reader") as connection:
+        return {row[0] for row in connection.execute("SELECT count(*) FROM slice GROUP BY run_no")}
+
+
+def differences(these: list[str], those: list[str]) -> list[str]:
+    """The first lines that only one of two dumps has."""
+    return sorted(set(these) ^ set(those))[:6]
+
+
+def test_a_gap_in_days_is_refused(enter_copy: Enter, closed_book: str) -> None:
+    from recoup.engine.cycle import GapInDays
+
+    enter_copy(closed_book)
+    with pytest.raises(GapInDays, match="start from"):
+        tiny_book.close(END + timedelta(days=2), END + timedelta(days=3))
+
+
+_KEYS = {
+    "contracts": ["contract_key"],
+    "determinants": ["reading_key"],
+    "payments": ["channel", "channel_key"],
+    "holds": ["hold_key"],
+    "items": ["item_key"],
+    "credits": ["item_key"],
+    "paid": ["item_id", "value_on", "amount_minor"],
+    "booked": ["item_id", "accrued_to_on", "amount_minor"],
+    "touches": ["contract_id", "decided_on", "action_code"],
+    "touch_items": ["contract_id", "decided_on", "action_code", "item_id"],
+    "episodes": ["contract_id"],
+    "rollups": ["contract_id", "month_on"],
+}
+
+
+def test_the_resident_book_is_the_one_a_reload_would_find(enter_copy: Enter, loaded_book: str) -> None:
+    """Invariant 9, on the day of the first bills, before and after a month end, and after late money."""
+    enter_copy(loaded_book)
+    days = {START, START + timedelta(days=9), START + timedelta(days=17), MONTH_END, MONTH_END + timedelta(days=2)}
+    compared = 0
+    for on, resident in close_and_keep(START, MONTH_END + timedelta(days=2)):
+        if on in days:
+            reloaded = reload(on)
+            assert {name: not_in_both(getattr(resident, name), getattr(reloaded, name), name) for name in _KEYS} == {
+                name: [] for name in _KEYS
+            }, on
+            compared += 1
+    assert compared == len(days)
+
+
+def close_and_keep(start: date, end: date):
+    """Close day by day and yield the resident book of each evening."""
+    from recoup.engine import cycle
+    from recoup.engine.profile import read_profile, read_rules
+
+    with connect("app") as connection:
+        worker = cycle._Cycle(connection, read_rules(), read_profile(), start, end, 80)
+        for offset in range((end - start).days + 1):
+            worker.close(start + timedelta(days=offset))
+            yield start + timedelta(days=offset), join(worker.books)
+
+
+def join(books: list[Book]) -> Book:
+    return Book(*(pl.concat([getattr(book, name) for book in books]) for name in Book._fields))
+
+
+def reload(on: date) -> Book:
+    """The book as a worker would load it the next morning."""
+    from recoup.engine import cycle, runs
+    from recoup.engine.profile import read_rules
+
+    next_on = on + timedelta(days=1)
+    with connect("app") as connection:
+        cut = runs.Cut(0, next_on, runs.current_snapshot(connection))
+        return cycle.load_book(connection, cut, next_on, MONTH_END + timedelta(days=2), read_rules())[0]
+
+
+def not_in_both(resident: pl.DataFrame, reloaded: pl.DataFrame, name: str) -> list:
+    """Rows that only one of the two has; what no later day will read is left aside."""
+    if name == "determinants":
+        resident = resident.join(reloaded.select("reading_key"), on="reading_key", how="semi")
+    a, b = (frame.select(sorted(frame.columns)).sort(_KEYS[name]) for frame in (resident, reloaded))
+    counted = [f.group_by(f.columns).agg(n=pl.len()) for f in (a, b)]
+    keys = counted[0].columns
+    lost = counted[0].join(counted[1], on=keys, how="anti", nulls_equal=True)
+    won = counted[1].join(counted[0], on=keys, how="anti", nulls_equal=True)
+    return [*lost.head(2).rows(named=True), *won.head(2).rows(named=True)]
+
+
+OPEN = """
+    SELECT i.item_key, i.amount_minor, o.open_minor FROM open_item i JOIN item_open o USING (item_id)
+    WHERE i.charge_of IS NULL ORDER BY 1
+"""
+# Per charge and per (credit, debit, day) what is booked in all, however many rows it took.
+BOOKED = """
+    SELECT 'charge', p.item_key, i.value_on::text, sum(i.amount_minor)::bigint FROM open_item i
+    JOIN open_item p ON p.item_id = i.charge_of GROUP BY 1, 2, 3 HAVING sum(i.amount_minor) <> 0
+    UNION ALL
+    SELECT c.item_key, d.item_key, a.value_on::text, sum(a.amount_minor)::bigint FROM allocation a
+    JOIN open_item c ON c.item_id = a.credit_id JOIN open_item d ON d.item_id = a.debit_id
+    WHERE c.origin_kind = 'PAYMENT' AND d.charge_of IS NULL GROUP BY 1, 2, 3 HAVING sum(a.amount_minor) <> 0
+    ORDER BY 1, 2, 3
+"""
+REVENUE = "SELECT subject, sum(amount_minor)::bigint FROM balance GROUP BY 1 ORDER BY 1"
+
+
+def state() -> list[list[tuple]]:
+    with connect("reader") as connection:
+        return [connection.execute(query).fetchall() for query in (OPEN, BOOKED, REVENUE)]
+
+
+@pytest.mark.parametrize("days_late", [3, 12, 20])
+def test_money_known_late_gives_what_it_would_have_given_in_time(
+    enter_copy: Enter, template: str, days_late: int
+) -> None:
+    """Invariant 5: the same open items, sums booked per item and value day, and balances of the ledger."""
+    of_time = run_with_payments(enter_copy, template, days_late=0)
+    late = run_with_payments(enter_copy, template, days_late=days_late)
+    for ours, theirs in zip(late, of_time, strict=True):
+        assert differing(ours, theirs) == []
+
+
+def differing(ours: list[tuple], theirs: list[tuple]) -> list[tuple]:
+    return sorted(set(ours) ^ set(theirs), key=str)[:6]
+
+
+def run_with_payments(enter_copy: Enter, template: str, *, days_late: int) -> list[list[tuple]]:
+    """A live book whose every payment is known `days_late` after it was made, closed long after the last."""
+    contracts, last = 48, START + timedelta(days=40)
+    enter_copy(template)
+    tiny_book.open_book("live")
+    tiny_book.fill(contracts, payments=tiny_book.delay(tiny_book.make_payments(contracts), days_late))
+    tiny_book.close(START, last)
+    assert tiny_book.find_failures() == []
+    return state()
+
+
+def test_a_mirrored_book_posts_nothing_and_is_silent_when_its_feed_is_stale(enter_copy: Enter, template: str) -> None:
+    """Invariant 11. The feed's mark is the noon of a day: the next day it is older than any limit of the ladder."""
+    from recoup.domains.book.operations import set_modes
+
+    fed_on = START + timedelta(days=12)
+    enter_copy(template)
+    tiny_book.open_book("live")
+    tiny_book.fill(60, feed_on=fed_on)
+    tiny_book.add_debts(60)
+    set_modes("external")
+    tiny_book.close(START, fed_on + timedelta(days=3))
+    with connect("reader") as connection:
+        ours = [
+            connection.execute(f"SELECT count(*) FROM {table} WHERE run_no IS NOT NULL".encode()).fetchone()
+            for table in ("entry", "bill")
+        ]
+        acted = connection.execute("SELECT min(decided_on), max(decided_on), count(*) FROM action").fetchone()
+    assert ours == [(0,), (0,)]
+    assert acted is not None and acted[2] > 0
+    assert acted[1] <= fed_on
+    assert reasons(fed_on)["ACTED"] > 0
+    after = reasons(fed_on + timedelta(days=2))
+    assert "ACTED" not in after and after["STALE_FEED"] > 0
+    assert tiny_book.find_failures() == []
+
+
+def reasons(on: date) -> dict[str, int]:
+    from recoup.engine import lake
+
+    with connect("reader") as connection:
+        files = connection.execute(
+            "SELECT file FROM slice JOIN run USING (run_no) WHERE business_on = %s", [on]
+        ).fetchall()
+    rows = lake.read_decisions([name for (name,) in files])
+    return {str(reason): count for reason, count in rows["reason"].cast(pl.String).value_counts().rows()}
+
+
+def test_frames_of_a_loaded_book_keep_their_contracts(enter_copy: Enter, closed_book: str) -> None:
+    enter_copy(closed_book)
+    loaded = reload(END)
+    for name, schema in (("items", frames.ITEMS), ("credits", frames.CREDITS), ("holds", frames.HOLDS)):
+        assert frames.conform(getattr(loaded, name), schema).equals(getattr(loaded, name))

@@ -1,0 +1,109 @@
+"""The report of a closed day: the figures of a small book worked out by hand, and what terminal and page make of them."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+import small_book
+
+from recoup.database.connect import connect
+
+START, END = date(2025, 1, 1), date(2025, 3, 31)
+
+
+@pytest.fixture(scope="module")
+def book(module_database: str) -> Iterator[str]:
+    """The small book, closed to the end of March."""
+    from recoup.domains.book.operations import create_book
+    from recoup.engine.cycle import run_cycle
+    from recoup.engine.profile import read_profile, read_rules
+
+    create_book(kind="live", jurisdiction="cn/shandong", seed=1, name="Test")
+    small_book.fill()
+    run_cycle(START, END, read_rules(), read_profile())
+    yield module_database
+
+
+@pytest.fixture(scope="module")
+def report(book: str) -> dict[str, Any]:
+    return build(None)
+
+
+def build(on: date | None) -> dict[str, Any]:
+    from recoup.engine.report import build_report
+
+    with connect("reader") as connection:
+        return build_report(connection, on)
+
+
+def test_it_speaks_of_the_last_closed_day(report: dict[str, Any]) -> None:
+    assert (report["as_of"], report["denom"], report["simulated"]) == ("2025-03-31", "CNY", False)
+    assert (report["accounts"], report["contracts"], report["contracts_in_force"]) == (6, 6, 5)
+    assert report["days_closed"] == 90
+
+
+def test_billed_and_collected_are_exact(report: dict[str, Any]) -> None:
+    assert (report["bills"], report["billed"], report["billed_kwh"]) == (12, "1312.56", "2400.000")
+    assert (report["payments"], report["collected"]) == (8, "1025.48")
+    assert report["billed_by_month"] == {"2025-01": "437.52", "2025-02": "437.52", "2025-03": "437.52"}
+    assert report["collected_by_month"] == {"2025-01": "286.76", "2025-02": "329.34", "2025-03": "409.38"}
+
+
+def test_the_three_rates_part_this_year_from_what_was_carried_over(report: dict[str, Any]) -> None:
+    assert report["collection_rate_current"] == "0.584248"  # 766.86 of 1,312.56
+    assert report["collection_rate_prior"] == "0.680000"  # 68 of 100
+    assert report["collection_rate_cumulative"] == "0.591026"  # 834.86 of 1,412.56
+
+
+def test_arrears_are_overdue_principal_and_sum_to_their_ages(report: dict[str, Any]) -> None:
+    assert (report["arrears"], report["arrears_prior"], report["arrears_current"]) == ("577.70", "32.00", "545.70")
+    assert report["ageing"] == {
+        "not_overdue": {"items": 0, "amount": "0.00"},
+        "0-30": {"items": 2, "amount": "218.76"},
+        "31-60": {"items": 2, "amount": "217.56"},
+        "61-90": {"items": 1, "amount": "109.38"},
+        "91-180": {"items": 1, "amount": "32.00"},
+        "181-365": {"items": 0, "amount": "0.00"},
+        ">365": {"items": 0, "amount": "0.00"},
+    }
+
+
+def test_late_charges_are_booked_at_the_month_end_and_accrued_between(report: dict[str, Any]) -> None:
+    assert (report["late_charges_booked"], report["late_charges_accrued"]) == ("22.92", "0.00")
+    before = build(date(2025, 3, 30))
+    assert before["late_charges_accrued"] != "0.00"
+    assert float(before["late_charges_booked"]) < 22.92
+
+
+def test_money_nobody_owes_waits_unapplied(report: dict[str, Any]) -> None:
+    assert (report["unapplied"], report["unapplied_by_state"]) == ("190.07", {"FREE": "190.07"})
+
+
+def test_a_corrected_determinant_is_told_with_both_figures(report: dict[str, Any]) -> None:
+    assert report["determinants_corrected"] == {
+        "bills": 1,
+        "read_kwh": "250.000",
+        "billed_kwh": "200.000",
+        "difference_kwh": "-50.000",
+    }
+
+
+def test_every_decided_contract_has_one_reason(report: dict[str, Any]) -> None:
+    assert sum(report["decisions_by_reason"].values()) == report["decisions"] == 5
+    assert report["decisions_by_reason"]["NO_DEBT"] == 2
+    assert sum(report["accounts_by_stage"].values()) == 5
+
+
+def test_the_report_of_an_earlier_day_does_not_know_what_came_later(report: dict[str, Any]) -> None:
+    earlier = build(date(2025, 1, 31))
+    assert (earlier["bills"], earlier["collected"]) == (4, "286.76")
+    assert earlier["collection_rate_current"] == "0.500000"
+    assert earlier["arrears_current"] == "218.76"
+
+
+def test_a_day_never_closed_is_refused_with_those_that_are(book: str) -> None:
+    from recoup.engine.figures import NothingClosed
+
+    with pytest.raises(NothingClosed, match="closed from 2025-01-01 to 2025-03-31"):
+        build(date(2026, 1, 1))
