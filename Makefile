@@ -59,8 +59,8 @@ types: setup ## types: strict in core, rulebook, database
 contracts: setup ## who may import whom
 	@$(BIN)/lint-imports --no-logo
 
-bench: setup ## measure against the anchors
-	@$(BIN)/recoup bench
+bench: setup ## measure every step against the limits of this machine (ACCOUNTS=…)
+	@$(BIN)/python bench/run.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
 soak: setup ## long runs under faults
 	@$(BIN)/python -m pytest -m soak

@@ -25,7 +25,9 @@ def test_all_cases_come_right_through_the_command(name: str) -> None:
     differing = [body["id"] for body in bodies if body["differences"] and not body["waits_for"]]
     assert differing == []
     assert done.returncode == 0
-    assert {"lines", "total", "late_charge", "grand_total", "thresholds", "explanation", "issues", "denom"} <= set(bodies[0])
+    assert {"lines", "total", "late_charge", "grand_total", "thresholds", "explanation", "issues", "denom"} <= set(
+        bodies[0]
+    )
 
 
 def test_a_person_reads_amounts_and_sources(tmp_path: Path) -> None:
@@ -55,7 +57,11 @@ def test_no_django_is_loaded_for_a_quote() -> None:
         ("jurisdiction: cn/shandong\ntariff: X\ndeterminants: [{kwh: 1}]", "tariff", "no tariff 'X' in cn/shandong"),
         ("jurisdiction: xx\nbills: [{amount: 1, due_on: 2025-01-01}]\non: 2025-02-01", "jurisdiction", "no rulebook"),
         ("jurisdiction: cn\nbills: [{amount: 1, due_on: 2025-01-01}]\non: 2025-02-01", "contract.class", "needed"),
-        ("jurisdiction: cn\nbills: [{amount: 1.005, days_late: 2}]\ncontract: {class: PUBLIC}", "bills.0.amount", "2 dec"),
+        (
+            "jurisdiction: cn\nbills: [{amount: 1.005, days_late: 2}]\ncontract: {class: PUBLIC}",
+            "bills.0.amount",
+            "2 dec",
+        ),
         ("jurisdiction: cn\nbills: [{amount: x, days_late: 2}]", "bills.0.amount", "decimal"),
         ("jurisdiction: cn\nbills: [{amount: 1, due_on: 2025-02-30}]", "bills.0.due_on", "date"),
         ("jurisdiction: cn\nbills: [{amount: 1, due_on: 2025-02-01, days_late: 3}]", "bills.0", "exactly one of"),

@@ -132,7 +132,12 @@ def test_a_sites_document_replaces_the_shipped_one(tmp_path: Path) -> None:
     ("name", "old", "new", "why"),
     [
         ("cn/shandong/tariff/residential-tiered", "upto_kwh: 400", "upto_kwh: 210", "bounds do not rise"),
-        ("cn/shandong/tariff/residential-tiered", '{price: "0.8469"}', '{upto_kwh: 900, price: "0.8469"}', "must be open"),
+        (
+            "cn/shandong/tariff/residential-tiered",
+            '{price: "0.8469"}',
+            '{upto_kwh: 900, price: "0.8469"}',
+            "must be open",
+        ),
         ("cn/shandong/tariff/residential-tiered", "denom: CNY", "denom: XYZ", "unknown denom XYZ"),
         ("cn/shandong/tariff/residential-collective", "reference:", "remark:", "Field required"),
         ("cn/late-charge", "from: 2024-06-01", "from: 1996-10-08", "is not after the one before"),

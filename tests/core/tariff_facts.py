@@ -39,9 +39,7 @@ def tariff(code: str, rule: str, *blocks: tuple[int | None, int], **changes: Any
     ]
 
 
-TIERED = tariff(
-    "TIERED", "BLOCKS_PER_TIER_YEAR", (210_000, 54_690_000), (400_000, 59_690_000), (None, 84_690_000)
-)
+TIERED = tariff("TIERED", "BLOCKS_PER_TIER_YEAR", (210_000, 54_690_000), (400_000, 59_690_000), (None, 84_690_000))
 MONTHLY = tariff("MONTHLY", "BLOCKS_PER_MONTH", (200_000, 16_000_000), (300_000, 20_000_000), (None, 34_000_000))
 FLAT = tariff("FLAT", "FLAT", (None, 55_500_000))
 FLAT_DEARER = tariff("FLAT", "FLAT", (None, 60_000_000), valid_from=date(2026, 1, 1), param_id="FLAT@2026")

@@ -213,5 +213,3 @@ def test_no_energy_is_lost_or_made(rows: list[dict[str, Any]]) -> None:
     billed = dict(lines.group_by("contract_id").agg(pl.col("quantity").sum()).iter_rows())
 
     assert billed == {row["contract_id"]: row["quantity"] for row in rows}
-
-

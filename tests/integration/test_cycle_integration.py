@@ -15,7 +15,6 @@ from recoup.database.connect import connect
 type Enter = Callable[[str], str]
 
 MONTH_END = date(2025, 1, 31)
-DAYS = 29  # to the third of February: late charges of a month end, money known after it
 
 
 def hashes() -> list[tuple]:
@@ -159,13 +158,10 @@ def state() -> list[list[tuple]]:
         return [connection.execute(query).fetchall() for query in (OPEN, BOOKED, REVENUE)]
 
 
-@pytest.mark.parametrize("days_late", [3, 12, 20])
-def test_money_known_late_gives_what_it_would_have_given_in_time(
-    enter_copy: Enter, template: str, days_late: int
-) -> None:
+def test_money_known_late_gives_what_it_would_have_given_in_time(enter_copy: Enter, template: str) -> None:
     """Invariant 5: the same open items, sums booked per item and value day, and balances of the ledger."""
-    of_time = run_with_payments(enter_copy, template, days_late=0)
-    late = run_with_payments(enter_copy, template, days_late=days_late)
+    of_time = run_with_payments(enter_copy, template, "0")
+    late = run_with_payments(enter_copy, template, "i % 17")
     for ours, theirs in zip(late, of_time, strict=True):
         assert differing(ours, theirs) == []
 
@@ -174,15 +170,31 @@ def differing(ours: list[tuple], theirs: list[tuple]) -> list[tuple]:
     return sorted(set(ours) ^ set(theirs), key=str)[:6]
 
 
-def run_with_payments(enter_copy: Enter, template: str, *, days_late: int) -> list[list[tuple]]:
-    """A live book whose every payment is known `days_late` after it was made, closed long after the last."""
-    contracts, last = 48, START + timedelta(days=40)
+def run_with_payments(enter_copy: Enter, template: str, days_late: str) -> list[list[tuple]]:
+    """A live book whose payments are known so many days after they were made, closed when all are known."""
+    number = pl.col("contract").str.slice(1).cast(pl.Int64).alias("i")
+    delay = pl.duration(days=pl.sql_expr(days_late))
+    paid = tiny_book.make_payments(48).with_columns(number).with_columns(received_on=pl.col("value_on") + delay)
     enter_copy(template)
     tiny_book.open_book("live")
-    tiny_book.fill(contracts, payments=tiny_book.delay(tiny_book.make_payments(contracts), days_late))
-    tiny_book.close(START, last)
+    tiny_book.fill(48, others={"payments": paid.drop("i")})
+    tiny_book.close(START, START + timedelta(days=50))
     assert tiny_book.find_failures() == []
     return state()
+
+
+@pytest.mark.xfail(strict=True, reason="a hold on a bill not made yet is read as a hold on the whole contract")
+def test_a_hold_on_a_bill_holds_that_bill_only_though_told_before_the_bill(enter_copy: Enter, loaded_book: str) -> None:
+    """The same decisions whether the cycle began before the bill was made or was started again after it."""
+    holds = [(f"N{i:04d}", tiny_book.key(i), tiny_book.item_key(i), START, END) for i in (19, 38, 57, 228)]
+    found = []
+    for first_stop in (0, 12):
+        enter_copy(loaded_book)
+        tiny_book.load({"holds": tiny_book.as_holds(holds)})
+        tiny_book.close(START, START + timedelta(days=first_stop))
+        tiny_book.close(START + timedelta(days=first_stop + 1), START + timedelta(days=14))
+        found.append(hashes())
+    assert found[0] == found[1]
 
 
 def test_a_mirrored_book_posts_nothing_and_is_silent_when_its_feed_is_stale(enter_copy: Enter, template: str) -> None:
@@ -192,9 +204,8 @@ def test_a_mirrored_book_posts_nothing_and_is_silent_when_its_feed_is_stale(ente
     fed_on = START + timedelta(days=12)
     enter_copy(template)
     tiny_book.open_book("live")
-    tiny_book.fill(60, feed_on=fed_on)
-    tiny_book.add_debts(60)
     set_modes("external")
+    tiny_book.fill(60, as_of_on=fed_on)
     tiny_book.close(START, fed_on + timedelta(days=3))
     with connect("reader") as connection:
         ours = [

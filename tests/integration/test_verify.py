@@ -40,7 +40,7 @@ TAMPERINGS = {
     "files_account_for_every_row": [
         "INSERT INTO loaded_file (load_id, name, entity, sha256, rows_read, rows_loaded, rows_known, rows_superseding,"
         " rows_conflicting, rows_quarantined, rows_skipped, state) VALUES (9, 'f', 'party', '', 3, 1, 0, 0, 0, 1, 0,"
-        " 'DONE')"
+        " 'LOADED')"
     ],
     "readings_are_billed_or_refused": ["DELETE FROM run_issue WHERE kind = 'NEGATIVE_INDEX'"],
     "payments_become_credits": [
@@ -65,12 +65,14 @@ TAMPERINGS = {
     "lines_say_where_they_come_from": [
         "UPDATE bill_line SET param_id = '' WHERE bill_id = (SELECT min(bill_id) FROM bill)"
     ],
-    "every_contract_is_answered_once": ["UPDATE contract SET valid_to = '2025-01-01' WHERE contract_id = 7"],
+    "every_contract_is_answered_once": ["UPDATE contract SET valid_to = '2025-01-01' WHERE contract_key = 'K0001'"],
     "actions_are_those_decided": ["UPDATE action SET stage = stage + 1"],
     "open_amounts_rebuild": [
         "UPDATE item_open SET open_minor = open_minor + 1 WHERE item_id = (SELECT min(item_id) FROM item_open)"
     ],
-    "rollups_rebuild": ["UPDATE rollup SET contacts = contacts + 1 WHERE contract_id = 6"],
+    "rollups_rebuild": [
+        "UPDATE rollup SET contacts = contacts + 1 WHERE (contract_id, month_on) = (SELECT contract_id, month_on FROM rollup LIMIT 1)"
+    ],
     "episodes_rebuild": ["UPDATE episode SET episode_from_on = episode_from_on - 1"],
     "a_mirrored_book_posts_nothing": ["SELECT 1"],
     "nothing_is_done_on_a_stale_feed": ["""UPDATE run SET feeds = '{"billing": "2025-01-01T00:00:00+08:00"}'"""],

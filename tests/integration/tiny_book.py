@@ -1,29 +1,31 @@
-"""A book small enough to close a day in an instant and odd enough to matter: what its files would have brought.
+"""A book small enough to close a day in an instant and odd enough to matter: the folders that a load brings it from.
 
 Per contract number `i`, by remainders only, no dice: bills on any day of the month, payments on time, late, known days
-after they were made, in part, in advance, designated; disputes; groups; readings that must be refused.
+after they were made, in part, in advance, designated; debts, credits, notices and disputes of another system; groups;
+tenures that end; readings that must be refused.
 """
 
+import json
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 
 from recoup.database import roles
-from recoup.database.bulk import copy_rows
-from recoup.database.connect import connect
 from recoup.database.home import home
 
 CONTRACTS = 240
 SEED = 20250101
-# Bills fall due after a week, so that six weeks hold a month end, late charges, and two rungs of the ladder.
+# Bills fall due after a week, so that five weeks hold a month end, late charges, and two rungs of the ladder.
 START = date(2025, 1, 6)
 END = START + timedelta(days=34)
+EVE = START - timedelta(days=1)
 DUE_DAYS = 7
 
-_STATION, _DISTRICTS = "S1", ("D1", "D2", "D3")
-_LOADED = {"content_hash": pl.lit(1, pl.Int64), "load_id": pl.lit(1, pl.Int64)}
+_SINCE = date(2020, 1, 1)
 
 
 def open_book(kind: str) -> None:
@@ -66,27 +68,55 @@ def find_failures() -> list[str]:
     return [f"{check.name}: {finding.detail}" for check, finding in found if not finding.ok]
 
 
-def fill(contracts: int = CONTRACTS, *, payments: pl.DataFrame | None = None, feed_on: date = END) -> None:
-    """Bring master rows, readings, payments and holds into an empty book, as the application role."""
-    with connect("app") as connection, connection.cursor() as cursor:
-        for table, rows in make_master(contracts).items():
-            copy_rows(cursor, table, rows, rows.columns)
-        for table, rows in (("reading", make_readings(contracts)), ("hold", make_holds(contracts))):
-            copy_rows(cursor, table, rows, rows.columns)
-        add_payments(cursor, make_payments(contracts) if payments is None else payments)
-        mark = f"{feed_on}T12:00:00+08:00"
-        cursor.execute("INSERT INTO feed VALUES ('billing', 'tiny', true, %s)", [mark])
+def fill(
+    contracts: int = CONTRACTS, *, as_of_on: date = EVE, others: Mapping[str, pl.DataFrame | None] | None = None
+) -> None:
+    """Load the tiny book; `others` take the place of files of the same entity (None: no such file)."""
+    files = {**make_files(contracts), **(others or {})}
+    load({entity: rows for entity, rows in files.items() if rows is not None}, as_of_on=as_of_on)
 
 
-def add_payments(cursor, payments: pl.DataFrame) -> None:
-    """Bring payments as a file would."""
-    rows = payments.with_columns(version=pl.lit(1), simulated=pl.lit(True), **_LOADED)
-    copy_rows(cursor, "payment", rows, rows.columns)
+def load(files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE) -> None:
+    """Load files as `recoup load` does; every row must be taken."""
+    from recoup.usecases.load import load_folder
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(Path(folder), files, as_of_on=as_of_on)
+        report = load_folder(Path(folder))
+    lost = [(f.record.name, f.record.detail) for f in report.files if f.record.loaded != f.record.read]
+    assert report.complete and not lost, lost
 
 
-def bill_no(contract: int, period_from: date) -> str:
-    """The number of a contract's bill of a period."""
-    return f"K{contract:04d}-{period_from:%Y%m%d}-1-1"
+def write_folder(folder: Path, files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE) -> None:
+    """Write files and their manifest in the documented format."""
+    for entity, rows in files.items():
+        rows.write_csv(folder / f"{entity}.csv")
+    stated = [{"name": f"{entity}.csv", "entity": entity, "rows": rows.height} for entity, rows in files.items()]
+    manifest = {
+        "feed": "tiny",
+        "source": "tiny",
+        "as_of": f"{as_of_on}T12:00:00+08:00",
+        "simulated": True,
+        "denom": "CNY",
+        "files": stated,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def make_files(contracts: int) -> dict[str, pl.DataFrame]:
+    """Every file of the tiny book, by entity."""
+    return {
+        **_make_masters(contracts),
+        "readings": make_readings(contracts),
+        "payments": make_payments(contracts),
+        **_make_old_debts(contracts),
+        "holds": make_holds(contracts),
+    }
+
+
+def key(contract: int) -> str:
+    """A contract's key."""
+    return f"K{contract:04d}"
 
 
 def first_read_on(contract: int) -> date:
@@ -94,175 +124,147 @@ def first_read_on(contract: int) -> date:
     return START + timedelta(days=contract % 12)
 
 
-def _numbers(contracts: int) -> pl.DataFrame:
-    return pl.DataFrame({"i": range(1, contracts + 1)}, schema={"i": pl.Int64})
+def item_key(contract: int) -> str:
+    """The item of a contract's first bill."""
+    return f"{key(contract)}-{first_read_on(contract) - timedelta(days=31):%Y%m%d}-1-1:ENERGY"
+
+
+def _numbers(contracts: int, every: int = 1) -> pl.DataFrame:
+    return pl.DataFrame({"i": range(every, contracts + 1, every)}, schema={"i": pl.Int64})
 
 
 def _text(form: str) -> pl.Expr:
     return pl.format(form, pl.col("i").cast(pl.String).str.zfill(4))
 
 
-def make_master(contracts: int) -> dict[str, pl.DataFrame]:
-    """Units, parties, accounts, contracts, agreements, services and installations."""
-    numbers, since = _numbers(contracts), pl.lit(date(2020, 1, 1))
+_CLASS = pl.when(pl.col("i") % 20 == 0).then(pl.lit("COMMERCIAL")).otherwise(pl.lit("RESIDENTIAL")).alias("class")
+_TARIFF = pl.when(pl.col("i") % 20 == 0).then(pl.lit("GENERAL_COMMERCE")).otherwise(pl.lit("RESIDENTIAL_TIERED"))
+
+
+def _make_masters(contracts: int) -> dict[str, pl.DataFrame]:
+    numbers, i = _numbers(contracts), pl.col("i")
+    districts = ("D1", "D2", "D3")
     units = pl.DataFrame(
-        {
-            "code": [_STATION, *_DISTRICTS],
-            "name": [_STATION, *_DISTRICTS],
-            "kind": ["STATION", *["DISTRICT"] * 3],
-            "parent": [None, *[_STATION] * 3],
-        }
-    ).with_columns(**_LOADED)
-    i, commerce = pl.col("i"), pl.col("i") % 20 == 0
-    customer_class = pl.when(commerce).then(pl.lit("COMMERCIAL")).otherwise(pl.lit("RESIDENTIAL")).alias("class")
-    parties = numbers.select(
-        party_id="i", key64=i * 7919, code=_text("P{}"), kind=pl.lit("PERSON"), name=_text("Party {}"), **_LOADED
-    )
-    accounts = numbers.select(
-        account_id="i", account_no=_text("37000000{}"), org_unit=pl.format("D{}", i % 3 + 1), **_LOADED
-    )
-    # Nine contracts settle in three groups; every fortieth has ended and may still owe.
+        {"code": ["S1", *districts], "kind": ["STATION", *["DISTRICT"] * 3], "parent": [None, *["S1"] * 3]}
+    ).with_columns(name="code")
+    # Nine contracts settle in three groups; every fortieth ends and may still owe.
     contract = numbers.select(
-        customer_class,
-        contract_id="i",
-        contract_key=_text("K{}"),
-        account_id="i",
-        party_id="i",
-        group_key=pl.when(i <= 9).then(pl.format("K{}", (((i - 1) // 3) * 3 + 1).cast(pl.String).str.zfill(4))),
+        _CLASS,
+        contract=_text("K{}"),
+        account_no=_text("37000000{}"),
+        party=_text("P{}"),
+        group=pl.when(i <= 9).then(pl.format("K{}", ((i - 1) // 3 * 3 + 1).cast(pl.String).str.zfill(4))),
         jurisdiction=pl.lit("cn/shandong"),
-        valid_from=since,
+        valid_from=pl.lit(_SINCE),
         valid_to=pl.when(i % 40 == 0).then(pl.lit(START + timedelta(days=20))),
-        **_LOADED,
+        due_days=pl.lit(DUE_DAYS),
     )
-    agreements = numbers.select(
-        contract_id="i", valid_from=since, version=pl.lit(1), due_days=pl.lit(DUE_DAYS), withdrawn=pl.lit(False),
-        load_id=pl.lit(1),
-    )  # fmt: skip
     services = numbers.select(
-        customer_class,
-        service_id="i",
+        _CLASS,
         service_point=_text("SP{}"),
-        valid_from=since,
-        version=pl.lit(1),
-        contract_id="i",
-        tariff=pl.when(commerce).then(pl.lit("GENERAL_COMMERCE")).otherwise(pl.lit("RESIDENTIAL_TIERED")),
-        free_wh_month=pl.when(i % 11 == 0).then(15_000).otherwise(0),
-        withdrawn=pl.lit(False),
-        **_LOADED,
+        contract=_text("K{}"),
+        tariff=_TARIFF,
+        free_kwh_month=pl.when(i % 11 == 0).then(15).otherwise(0),
+        valid_from=pl.lit(_SINCE),
     )
     # The seventh meter was never installed: its readings have no multiplier and must be refused.
     installations = numbers.filter(i != 7).select(
-        service_point=_text("SP{}"),
-        meter=_text("M{}"),
-        register=pl.lit("T"),
-        valid_from=since,
-        version=pl.lit(1),
-        multiplier_e4=pl.lit(10_000),
-        withdrawn=pl.lit(False),
-        **_LOADED,
+        meter=_text("M{}"), service_point=_text("SP{}"), multiplier=pl.lit(1), valid_from=pl.lit(_SINCE)
     )
     return {
-        "org_unit": units,
-        "party": parties,
-        "account": accounts,
-        "contract": contract,
-        "agreement": agreements,
-        "service": services,
-        "installation": installations,
+        "org_units": units,
+        "parties": numbers.select(party=_text("P{}"), name=_text("Party {}"), kind=pl.lit("PERSON")),
+        "accounts": numbers.select(account_no=_text("37000000{}"), org_unit=pl.format("D{}", i % 3 + 1)),
+        "contracts": contract,
+        "services": services,
+        "installations": installations,
     }
 
 
 def make_readings(contracts: int) -> pl.DataFrame:
     """An opening reading a month before, then one a fortnight; the thirteenth meter runs backwards once."""
-    first = pl.lit(START) + pl.duration(days=pl.col("i") % 12)
-    days = (-31, 0, 14, 28)
-    rounds = pl.DataFrame({"n": range(len(days)), "after": days}, schema={"n": pl.Int64, "after": pl.Int64})
-    used = 150 + (pl.col("i") * 37) % 400
-    backwards = (pl.col("i") == 13) & (pl.col("n") == 2)
+    i, n = pl.col("i"), pl.col("n")
+    rounds = pl.DataFrame({"n": range(4), "after": (-31, 0, 14, 28)}, schema={"n": pl.Int64, "after": pl.Int64})
+    used = 150 + (i * 37) % 400
     return (
         _numbers(contracts)
         .join(rounds, how="cross")
         .select(
             service_point=_text("SP{}"),
             meter=_text("M{}"),
-            register=pl.lit("T"),
-            read_on=first + pl.duration(days="after"),
-            part=pl.lit(1),
-            source=pl.lit("ACTUAL"),
-            version=pl.lit(1),
-            index_e4=(pl.when(backwards).then(1).otherwise(1000 + used * pl.col("n")) * 10_000),
-            **_LOADED,
+            read_on=pl.lit(START) + pl.duration(days=i % 12 + pl.col("after")),
+            index=pl.when((i == 13) & (n == 2)).then(1).otherwise(1000 + used * n),
         )
     )
 
 
-def make_payments(contracts: int, only: Sequence[int] | None = None) -> pl.DataFrame:
-    """Payments of files for every third contract; `received_on` is up to nine days after `value_on`."""
+def make_payments(contracts: int) -> pl.DataFrame:
+    """Payments of every third contract, known up to nine days after they were made."""
     rows = []
-    for i in only or range(1, contracts + 1):
-        if only is None and i % 3:
-            continue
-        billed = first_read_on(i)
-        number = f"{bill_no(i, billed - timedelta(days=31))}:ENERGY" if i % 4 == 0 else None
-        for part, (after, amount) in enumerate(_plan(i), start=1):
-            value_on = billed + timedelta(days=after)
-            rows.append((f"{i:04d}-{part}", i, value_on, value_on + timedelta(days=i % 10), amount, number))
-    schema = ("channel_key", "contract_id", "value_on", "received_on", "amount_minor", "designation")
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(channel=pl.lit("BANK"), denom=pl.lit("CNY"))
+    for i in range(3, contracts + 1, 3):
+        named = item_key(i) if i % 4 == 0 else None
+        for part, (after, yuan) in enumerate(_PLANS[i // 3 % len(_PLANS)], start=1):
+            value_on = first_read_on(i) + timedelta(days=after)
+            rows.append((f"{i:04d}-{part}", key(i), value_on, value_on + timedelta(days=i % 10), yuan, named))
+    columns = ("channel_key", "contract", "value_on", "received_on", "amount", "designation")
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(channel=pl.lit("BANK"))
 
 
-def _plan(i: int) -> list[tuple[int, int]]:
-    """(days after the first bill, minor units): in advance, in two parts, late, or far too much."""
-    plans = (
-        [(-2, 5_000), (9, 20_000)],
-        [(3, 4_000), (12, 4_000), (22, 30_000)],
-        [(16, 25_000)],
-        [(10, 60_000)],
-        [(DUE_DAYS, 10_000)],
-    )
-    return plans[i // 3 % len(plans)]
+# (days after the first bill, yuan): in advance, in parts, late, far too much, on the last day.
+_PLANS = (
+    ((-2, 50), (9, 200)),
+    ((3, 40), (12, 40), (22, 300)),
+    ((16, 250),),
+    ((10, 600),),
+    ((DUE_DAYS, 100),),
+)
 
 
-def delay(payments: pl.DataFrame, days: int) -> pl.DataFrame:
-    """The same payments, all known so many days after they were made."""
-    return payments.with_columns(received_on=pl.col("value_on") + pl.duration(days=days))
-
-
-def add_debts(contracts: int) -> None:
-    """Bring debts of another system: one item a contract, due in the first days."""
-    debts = _numbers(contracts).select(
-        item_id="i",
-        booked_on=pl.lit(START),
+def _make_old_debts(contracts: int) -> dict[str, pl.DataFrame]:
+    """What another system was owed, held and had served before we came."""
+    debtors = _numbers(contracts, every=5).with_columns(due_on=pl.lit(START) - pl.duration(days=pl.col("i") % 40))
+    items = debtors.select(
+        "due_on",
         item_key=_text("OLD{}"),
-        origin_kind=pl.lit("IMPORT"),
-        contract_id="i",
-        component=pl.lit("ENERGY"),
-        subject=pl.lit("RECEIVABLE_ENERGY"),
-        denom=pl.lit("CNY"),
-        amount_minor=pl.lit(30_000),
-        issued_on=pl.lit(START) - pl.duration(days=20),
-        value_on=pl.lit(START) - pl.duration(days=20),
-        due_on=pl.lit(START) + pl.duration(days=pl.col("i") % 9),
-        overdue_from_on=pl.lit(START) + pl.duration(days=pl.col("i") % 9 + 1),
+        contract=_text("K{}"),
+        component=pl.when(pl.col("i") % 30 == 0).then(pl.lit("LATE_CHARGE")).otherwise(pl.lit("ENERGY")),
+        amount=pl.lit(300),
+        open=pl.lit(200),
+        issued_on=pl.col("due_on") - pl.duration(days=20),
     )
-    opened = debts.select("item_id", "contract_id", open_minor="amount_minor")
-    with connect("app") as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT recoup_make_partitions(%s)", [START])
-        copy_rows(cursor, "open_item", debts, debts.columns)
-        copy_rows(cursor, "item_open", opened, opened.columns)
+    named = debtors.filter(pl.col("i") % 10 == 0)
+    credits = _numbers(contracts, every=23).select(
+        credit_key=_text("OLDC{}"), contract=_text("K{}"), amount=pl.lit(35), value_on=pl.lit(EVE), state=pl.lit("FREE")
+    )
+    served = {"contract": _text("K{}"), "action_code": pl.lit("CALL"), "sent_on": pl.lit(EVE)}
+    return {
+        "open_items": items,
+        "credits": credits,
+        "touches": named.select(stage=pl.lit(1), channel=pl.lit("CALL"), delivered_on=pl.lit(EVE), **served),
+        "touch_items": named.select(item_key=_text("OLD{}"), amount=pl.lit(200), **served),
+    }
 
 
 def make_holds(contracts: int) -> pl.DataFrame:
-    """Disputes of whole contracts and of single bills, for some of the days."""
-    rows = []
-    for i in range(1, contracts + 1):
-        if i % 17 and i % 19:
-            continue
-        item = None if i % 17 == 0 else f"{bill_no(i, first_read_on(i) - timedelta(days=31))}:ENERGY"
-        since = first_read_on(i) + timedelta(days=5)
-        rows.append((f"H{i:04d}", i, item, since, since + timedelta(days=12)))
-    schema = ("hold_key", "contract_id", "item_key", "valid_from", "valid_to")
-    stops = {name: pl.lit(True) for name in ("stops_late_charge", "stops_dun", "stops_debit", "stops_disconnect")}
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        version=pl.lit(1), stops_refund=pl.lit(False), reason=pl.lit("DISPUTE"), **stops, **_LOADED
-    )
+    """Disputes of whole contracts, and of single old debts."""
+    whole = [
+        (f"H{i:04d}", key(i), None, first_read_on(i) + timedelta(days=5), first_read_on(i) + timedelta(days=17))
+        for i in range(17, contracts + 1, 17)
+    ]
+    single = [
+        (f"I{i:04d}", key(i), f"OLD{i:04d}", START + timedelta(days=i % 9), None) for i in range(35, contracts + 1, 35)
+    ]
+    return as_holds(whole + single)
+
+
+def as_holds(rows: list[tuple]) -> pl.DataFrame:
+    """Disputes of (key, contract, item key, from, to)."""
+    schema = {
+        "hold": pl.String,
+        "contract": pl.String,
+        "item_key": pl.String,
+        "valid_from": pl.Date,
+        "valid_to": pl.Date,
+    }
+    held = pl.DataFrame(rows, schema=schema, orient="row")
+    return held.with_columns(processes=pl.lit("LATE_CHARGE|DUN|DEBIT|DISCONNECT"), reason=pl.lit("DISPUTE"))

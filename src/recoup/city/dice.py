@@ -1,4 +1,4 @@
-"""Draws of the city: every attribute of account number n is a function of (seed, n, its purpose) and of nothing else."""
+"""Draws of the city: every attribute of account n is a function of (seed, n, its purpose) and of nothing else."""
 
 from datetime import date
 from typing import NamedTuple

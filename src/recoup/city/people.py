@@ -32,15 +32,10 @@ def list_people(first: int, last: int, dice: Dice) -> pl.DataFrame:
         }
     )
     return (
-        people.with_columns(holder=n - (homes & second & ~second_before & (n > first_account())).cast(pl.Int64))
+        people.with_columns(holder=n - (homes & second & ~second_before & (n > 0)).cast(pl.Int64))
         .drop("before")
         .join(codes, on="kind", how="left", maintain_order="left")
     )
-
-
-def first_account() -> int:
-    """The number of the first account, which has none before it."""
-    return 0
 
 
 def _kind_of(n: pl.Expr, dice: Dice) -> pl.Expr:

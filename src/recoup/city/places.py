@@ -78,7 +78,9 @@ def _area() -> pl.Expr:
 
 def _station_name() -> pl.Expr:
     turn = pl.col("station") // len(names.AREAS)
-    word = pl.lit(pl.Series(names.STATIONS)).gather(turn % len(names.STATIONS))
+    word = pl.lit(pl.Series(names.STATIONS)).gather(
+        (turn + pl.col("station") % len(names.AREAS) * 5) % len(names.STATIONS)
+    )
     again = turn // len(names.STATIONS)
     number = pl.when(again > 0).then(pl.format("第{}", again + 1)).otherwise(pl.lit(""))
     return pl.format("{}{}{}供电所", _area(), word, number).alias("station_name")

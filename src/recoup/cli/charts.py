@@ -54,7 +54,7 @@ def draw_page(document: dict[str, Any], labels: Labels) -> str:
     sections = [
         ("wide", labels("by_month"), _draw_months(document, labels)),
         ("", labels("ageing"), _draw_ageing(document, labels)),
-        ("", labels("receivable"), _list_receivables(document, labels)),
+        ("", labels("receivables"), _list_receivables(document, labels)),
         ("wide", labels("decisions_by_reason"), _draw_reasons(document, labels)),
         ("", labels("accounts_by_stage"), _draw_stages(document, labels)),
         ("", labels("actions_by_channel"), _draw_actions(document, labels)),
@@ -114,7 +114,7 @@ def _tiles(document: dict[str, Any], labels: Labels) -> str:
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-def _draw(chart: alt.Chart | alt.LayerChart, width: int, height: int | dict[str, int]) -> str:
+def _draw(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int, height: int | dict[str, int]) -> str:
     """Draw a chart as SVG that fills its section."""
     styled = (
         chart.properties(width=width, height=height, background="transparent", padding={"left": 4, "right": 12})
@@ -155,7 +155,7 @@ def _draw_bars(rows: list[dict[str, Any]], colours: list[str], width: int) -> st
     order = [row["name"] for row in rows]
     largest = max(row["value"] for row in rows) or 1
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("name:N", sort=order, axis=alt.Axis(labelLimit=460, labelPadding=8)),
+        y=alt.Y("name:N", sort=order, axis=alt.Axis(labelLimit=460, labelPadding=8, minExtent=_text_width(order))),
         x=alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, largest * 1.28])),
     )
     bars = base.mark_bar(cornerRadiusEnd=2, size=17).encode(
@@ -163,6 +163,11 @@ def _draw_bars(rows: list[dict[str, Any]], colours: list[str], width: int) -> st
     )
     figures = base.mark_text(align="left", dx=6, fontSize=12, color="#333").encode(text="told:N")
     return _draw(alt.layer(bars, figures), width, {"step": 27})
+
+
+def _text_width(names: list[str]) -> int:
+    """Room in pixels for the longest name, reckoned here: the drawing machine may lack Chinese fonts."""
+    return max(sum(13 if ord(letter) > 0x2E80 else 7 for letter in name) for name in names) + 8
 
 
 def _draw_ageing(document: dict[str, Any], labels: Labels) -> str:
@@ -209,7 +214,7 @@ def _table(heads: list[str], rows: list[list[str]], words: int = 1) -> str:
 
 
 _RECEIVABLES = (
-    *("receivable", "carried", "received", "received_prior", "arrears_current", "arrears_prior"),
+    *("receivable", "carried", "received", "received_prior", "arrears", "arrears_current", "arrears_prior"),
     *("late_charges_booked", "late_charges_accrued", "late_charges_open"),
 )
 

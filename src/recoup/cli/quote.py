@@ -14,6 +14,7 @@ from recoup.cli.rulebook import Folder, site_folder
 from recoup.rulebook import RulebookInvalid
 from recoup.rulebook.case import CaseInvalid, parse_cases
 from recoup.rulebook.case_answer import answer
+from recoup.rulebook.library import open_library
 from recoup.rulebook.reading import TextInvalid, read
 
 
@@ -34,7 +35,8 @@ def quote(
     try:
         content = read(file)
         cases = parse_cases(content)
-        answers = [answer(case, site_folder(folder)) for case in cases]
+        library = open_library(site_folder(folder))
+        answers = [answer(case, library) for case in cases]
     except (TextInvalid, RulebookInvalid) as error:
         raise UserError(str(error)) from error
     except CaseInvalid as error:

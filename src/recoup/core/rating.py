@@ -70,7 +70,7 @@ def rate(determinants: pl.DataFrame, tariffs: pl.DataFrame) -> Outcome:
     is_sound = placed.select(_is_sound())["sound"]
     if is_sound.all():
         return Outcome({"lines": _charge(_position(placed), arrays.blocks)}, outcome.no_issues())
-    refused = placed.select("tariff", "version").hstack(rows.drop("tariff")).filter(~is_sound)
+    refused = placed.select("version", "rule").hstack(rows).filter(~is_sound)
     lines = _charge(_position(placed.filter(is_sound)), arrays.blocks)
     return Outcome({"lines": lines}, _refuse(refused, tariffs))
 
@@ -193,7 +193,7 @@ def _charge(rows: pl.DataFrame, blocks: list[pl.DataFrame]) -> pl.DataFrame:
         bounds = block.select("from_wh", "upto_wh")[rows["version"]]
         upto = pl.col("upto_wh") * pl.col("span_months")
         low = pl.max_horizontal("begin_wh", pl.col("from_wh") * pl.col("span_months"))
-        inside = pl.min_horizontal("end_wh", upto) - low
+        inside = (pl.min_horizontal("end_wh", upto) - low).clip(lower_bound=0)
         is_zero_bill = (pl.col("quantity") == 0) if rank == 0 else pl.lit(False)
         step = rows.hstack(bounds).with_columns(inside=inside, upto=upto)
         taken = (pl.col("inside") > 0) | is_zero_bill

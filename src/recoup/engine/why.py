@@ -113,7 +113,7 @@ def _tell_nearest(connection: Connection, number: str) -> str:
 
 def _answer_one(connection: Connection, contract: Row, run: ClosedRun, law: Law) -> Row:
     on = run.business_on
-    keys = {"contract_id": contract["contract_id"], "group_id": contract["group_id"], "on": on}
+    keys = {name: contract[name] for name in ("contract_id", "group_id")} | {"on": on, "snapshot": run.snapshot}
     row = _read_row(connection, contract, run)
     items = read_dicts(connection, _ITEMS, keys)
     holds = read_dicts(connection, _HOLDS, keys)
@@ -158,8 +158,9 @@ _ITEMS = """
     FROM open_item i LEFT JOIN (
         SELECT debit_id, sum(amount_minor)::bigint AS total FROM allocation
         WHERE group_id = %(group_id)s AND booked_on <= %(on)s GROUP BY debit_id) a ON a.debit_id = i.item_id
-    WHERE i.contract_id = %(contract_id)s AND i.booked_on <= %(on)s AND i.amount_minor > coalesce(a.total, 0)
-      AND i.amount_minor > 0
+    WHERE i.contract_id = %(contract_id)s AND i.amount_minor > 0 AND i.amount_minor > coalesce(a.total, 0)
+      AND CASE WHEN i.run_no IS NOT NULL THEN i.booked_on <= %(on)s
+               ELSE pg_visible_in_snapshot(i.recorded_tx, %(snapshot)s::pg_snapshot) END
     ORDER BY i.overdue_from_on, i.item_key
 """
 
@@ -254,8 +255,8 @@ def _reckon_change(step: Step, row: Row, items: list[Row], holds: list[Row]) -> 
     on, limits = row["on"], step.limits
     match step.guard:
         case "NOT_OVERDUE":
-            days = [item["overdue_from_on"] for item in items if item["overdue_from_on"]]
-            return {"on": min(days)} if days else {}
+            first = _first_overdue_on(items)
+            return {"on": first} if first else {}
         case "BELOW_MINIMUM":
             return {"missing_minor": limits["minimum_minor"] - row["overdue_minor"]} if limits else {}
         case "MONEY_UNAPPLIED":
@@ -268,7 +269,7 @@ def _reckon_change(step: Step, row: Row, items: list[Row], holds: list[Row]) -> 
         case "STAGE_WAIT":
             return _reckon_wait(row, limits)
         case "STAGE_CONDITION":
-            return _reckon_condition(row, limits)
+            return _reckon_condition(row, limits, _first_overdue_on(items))
         case "CAPACITY":
             return {"capacity_cutoff_minor": row["capacity_cutoff_minor"]}
         case "STALE_FEED":
@@ -285,15 +286,18 @@ def _reckon_wait(row: Row, limits: Mapping[str, Any]) -> Row:
     return {"on": row["on"] + timedelta(days=days - row["wait_days"])}
 
 
-def _reckon_condition(row: Row, limits: Mapping[str, Any]) -> Row:
+def _first_overdue_on(items: list[Row]) -> date | None:
+    return min((item["overdue_from_on"] for item in items if item["overdue_from_on"]), default=None)
+
+
+def _reckon_condition(row: Row, limits: Mapping[str, Any], overdue_from_on: date | None) -> Row:
     """The day on which the oldest debt is old enough for the next rung; a last rung without repeat has none."""
     days = limits.get("overdue_days_from")
-    if days is None:
+    if days is None or overdue_from_on is None:
         return {}
-    left = {"bills_from": limits["bills_from"]} if limits.get("bills_from") else {}
-    if days <= row["oldest_overdue_days"]:
-        return left
-    return {"on": row["on"] + timedelta(days=days - row["oldest_overdue_days"]), **left}
+    bills = {"bills_from": limits["bills_from"]} if limits.get("bills_from") else {}
+    reached_on = overdue_from_on + timedelta(days=days - 1)
+    return {"on": reached_on, **bills} if reached_on > row["on"] else bills
 
 
 def _in_words(row: Mapping[str, Any], digits: int) -> Row:

@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "jurisdictions",
     "load",
+    "load_from",
     "load_reasons",
     "open_library",
 ]
@@ -116,7 +117,11 @@ def load(jurisdiction: str, extra_folder: Path | None = None) -> Rulebook:
 
     `extra_folder` overlays the shipped documents. Raises UnknownJurisdiction, or RulebookInvalid with all problems.
     """
-    library = open_library(extra_folder)
+    return load_from(open_library(extra_folder), jurisdiction)
+
+
+def load_from(library: Library, jurisdiction: str) -> Rulebook:
+    """Check and choose the documents of a jurisdiction in a library already open; raises as `load` does."""
     documents = prevailing(library, jurisdiction)
     problems = [*library.problems, *checks.check_documents(documents), *checks.check_together(documents, jurisdiction)]
     if problems:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from recoup.core.flows.quote import quote
 from recoup.core.outcome import Outcome
 from recoup.rulebook.case import CaseFile, CaseInvalid, Expect
 from recoup.rulebook.case_frames import Prepared, prepare
+from recoup.rulebook.library import Library
 from recoup.rulebook.schema import Words
 
 LATE_CHARGE_RULE = "late_charge"
@@ -23,13 +23,15 @@ class Answer(NamedTuple):
     @property
     def is_right(self) -> bool:
         """Whether everything could be quoted and came to what was expected, or the case says what it waits for."""
-        return self.body["waits_for"] is not None or not self.differences and ("differences" in self.body or not self.body["issues"])
+        return self.body["waits_for"] is not None or (
+            not self.differences and ("differences" in self.body or not self.body["issues"])
+        )
 
 
-def answer(case: CaseFile, folder: Path | None = None) -> Answer:
+def answer(case: CaseFile, library: Library) -> Answer:
     """Quote one case and compare it with what it expects."""
     try:
-        prepared = prepare(case, folder)
+        prepared = prepare(case, library)
     except CaseInvalid as error:
         raise CaseInvalid([f"{case.id}: {text}" if case.id else text for text in error.problems]) from error
     outcome = quote(prepared.case, prepared.rules)

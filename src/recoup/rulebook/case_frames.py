@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -15,6 +14,7 @@ from recoup.core.rules import Rules
 from recoup.rulebook.case import CaseFile, CaseInvalid
 from recoup.rulebook.case_debts import debt_frames
 from recoup.rulebook.case_rules import CaseRules, find_rules
+from recoup.rulebook.library import Library
 from recoup.rulebook.resolve import Row, scale
 
 LONG_AGO = date(1900, 1, 1)
@@ -34,9 +34,9 @@ class Prepared(NamedTuple):
     assumptions: tuple[str, ...]
 
 
-def prepare(file: CaseFile, extra_folder: Path | None = None) -> Prepared:
+def prepare(file: CaseFile, library: Library) -> Prepared:
     """Turn a case file into frames; raise CaseInvalid when it does not fit the rulebook."""
-    found = find_rules(file, extra_folder)
+    found = find_rules(file, library)
     debts = debt_frames(file, found)
     tenure = _tenure(file)
     anchor = _anchor(file, found)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
@@ -11,9 +10,9 @@ import polars as pl
 from recoup.core.late_charge import SEGMENT_BY_DAY
 from recoup.core.money import PPM
 from recoup.core.rules import LATE_CHARGE_RATES, TARIFF_BLOCKS, AllocationPolicy, Rules
-from recoup.rulebook import Rulebook, UnknownJurisdiction, checks, load, resolve
+from recoup.rulebook import Rulebook, UnknownJurisdiction, checks, load_from, resolve
 from recoup.rulebook.case import CaseFile, CaseInvalid, InlineTariff
-from recoup.rulebook.library import open_library
+from recoup.rulebook.library import Library
 from recoup.rulebook.resolve import NotWhole, scale
 from recoup.rulebook.schema import Tariff, TariffTerms, Words
 
@@ -32,11 +31,11 @@ class CaseRules(NamedTuple):
     references: Mapping[str, str]
 
 
-def find_rules(file: CaseFile, extra_folder: Path | None) -> CaseRules:
+def find_rules(file: CaseFile, library: Library) -> CaseRules:
     """Look up the rulebook and lay the case's own tariff, rates and switches over it; raise CaseInvalid."""
-    book = _find_book(file, extra_folder)
+    book = _find_book(file, library)
     rules = _no_rules() if book is None else book.resolve()
-    digits = checks.digits_by_denom(open_library(extra_folder).documents.values())
+    digits = checks.digits_by_denom(library.documents.values())
     rules, tariff = _find_tariff(file, rules, digits)
     denom = _find_denom(file, rules, tariff, digits)
     rules = rules._replace(denom=denom, minor_digits=digits[denom])
@@ -55,11 +54,11 @@ def to_minor(amount: Decimal, rules: Rules, field: str) -> int:
         ) from error
 
 
-def _find_book(file: CaseFile, extra_folder: Path | None) -> Rulebook | None:
+def _find_book(file: CaseFile, library: Library) -> Rulebook | None:
     if file.jurisdiction is None:
         return None
     try:
-        return load(file.jurisdiction, extra_folder)
+        return load_from(library, file.jurisdiction)
     except UnknownJurisdiction as error:
         raise CaseInvalid([f"jurisdiction: {error}"]) from error
 

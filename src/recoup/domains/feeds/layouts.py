@@ -164,7 +164,7 @@ _ACCOUNTS = _layout(
 _CONTRACTS = _layout(
     "contracts",
     (
-        _key("contract"),
+        _key("contract", staged="contract_key"),
         _key("account_no"),
         _key("party"),
         _text("payer"),

@@ -81,7 +81,7 @@ def _read_parquet(path: Path, columns: list[str]) -> Iterator[Piece]:
 
 def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
     """Write a column as the CSV would have it: a timestamp at midnight is a day."""
-    if dtype == pl.Datetime and dtype.time_zone is None:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
         is_day = pl.col(name).dt.time() == time(0)
         return pl.when(is_day).then(pl.col(name).dt.strftime("%Y-%m-%d")).otherwise(pl.col(name).cast(pl.String))
     return pl.col(name).cast(pl.String)
@@ -157,7 +157,7 @@ def _tabulate(lines: pl.DataFrame, header: list[str], columns: list[str], done_b
         field=pl.lit("line"),
         reason="reason",
     )
-    return Piece(_take_apart(good, header, columns), refused, good.select(LINES), done_bytes)
+    return Piece(_take_apart(good, header, columns), refused, good.select(list(LINES)), done_bytes)
 
 
 def _judge(fields: int) -> pl.Expr:
@@ -182,18 +182,14 @@ def _judge(fields: int) -> pl.Expr:
 def _shorten(text: pl.Expr, length: pl.Expr) -> pl.Expr:
     """Keep the head of a refused line, without what PostgreSQL cannot store; say how long a long one was."""
     head = text.str.head(CONTENT_LENGTH).str.replace_all("[\0\r]", " ")
-    return (
-        pl.when(length > LINE_LIMIT)
-        .then(pl.format("{}… ({} bytes)", head.str.head(200), length))
-        .otherwise(head)
-    )
+    return pl.when(length > LINE_LIMIT).then(pl.format("{}… ({} bytes)", head.str.head(200), length)).otherwise(head)
 
 
 def _take_apart(lines: pl.DataFrame, header: list[str], columns: list[str]) -> pl.DataFrame:
     if lines.is_empty():
         return pl.DataFrame(schema={**dict.fromkeys(columns, pl.String()), "row_no": pl.Int64()})
     data = lines["content"].str.join("\n").item().encode()
-    table = pl.read_csv(data, has_header=False, schema=dict.fromkeys(header, pl.String()), n_threads=1)
+    table = pl.read_csv(data, has_header=False, schema=dict.fromkeys(header, pl.String()))
     if table.height != lines.height:
         raise FileRefused(f"{lines.height} lines from line {lines['row_no'][0]} on were read as {table.height} rows")
     return table.select(columns).with_columns(lines["row_no"])

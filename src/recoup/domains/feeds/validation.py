@@ -67,7 +67,9 @@ def validate(raw: pl.DataFrame, layout: Layout, terms: Terms, summed: tuple[str,
 
 def _parse(raw: pl.DataFrame, layout: Layout, terms: Terms) -> pl.DataFrame:
     """Put cleaned texts (`raw.*`), amounts at four digits (`e4.*`) and staged values side by side."""
-    cleaned = raw.select("row_no", *(_cleaned(column, raw, terms).alias(_RAW + column.name) for column in layout.columns))
+    cleaned = raw.select(
+        "row_no", *(_cleaned(column, raw, terms).alias(_RAW + column.name) for column in layout.columns)
+    )
     wide = cleaned.with_columns(
         parsing.parse_scaled(pl.col(_RAW + column.name), AMOUNT_SCALE).alias(_E4 + column.name)
         for column in layout.columns
@@ -168,7 +170,9 @@ def _why_unread(column: Column) -> pl.Expr:
         case Kind.INSTANT:
             return pl.lit("NOT_AN_INSTANT")
         case Kind.INT:
-            return pl.when(raw.str.contains(r"^[+-]?\d+$")).then(pl.lit("OUT_OF_BOUNDS")).otherwise(pl.lit("NOT_A_NUMBER"))
+            return (
+                pl.when(raw.str.contains(r"^[+-]?\d+$")).then(pl.lit("OUT_OF_BOUNDS")).otherwise(pl.lit("NOT_A_NUMBER"))
+            )
         case Kind.DECIMAL | Kind.AMOUNT:
             lost = parsing.count_decimals(raw) > column.scale
             cut = lost | (pl.col(_E4 + column.name).is_not_null() if column.kind is Kind.AMOUNT else pl.lit(False))

@@ -73,7 +73,7 @@ def episodes_rebuild(scene: Scene) -> Finding:
 
 def _carry(scene: Scene, last: ClosedDay, contracts: pl.DataFrame, groups: list[int]) -> pl.DataFrame:
     """Advance episodes over every closed day from what was booked by its evening."""
-    history = loading.load_history(scene.cursor, groups, scene.days[0].on, last.cut)
+    history = loading.load_history(scene.cursor, groups, last.cut, scene.days[0].on)
     booked = _read_booked_days(scene, history.items["item_id"])
     items = (
         history.items.drop("open_minor")

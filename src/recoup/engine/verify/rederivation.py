@@ -57,7 +57,7 @@ def _parts(groups: list[int]) -> Iterator[list[int]]:
 
 def _derive(scene: Scene, last: ClosedDay, groups: list[int]) -> list[str]:
     """Account numbers of the groups whose fresh derivation is not what is booked."""
-    history = loading.load_history(scene.cursor, groups, scene.days[0].on, last.cut)
+    history = loading.load_history(scene.cursor, groups, last.cut, scene.days[0].on)
     facts = loading.load_facts(scene.cursor, last.cut, last.on, last.on)
     holds = facts.holds.join(facts.contracts.filter(pl.col("group_id").is_in(groups)), on="contract_id", how="semi")
     made = rederive(

@@ -33,8 +33,10 @@ ORG_UNITS = Target(
 def _seal_secrets(rows: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Encrypt phones and identity numbers before they leave this process; add the party's key64."""
     keys = context.keys or load_keys()
-    return rows.hstack(seal(keys, "phone", rows["phone"])).hstack(seal(keys, "identity", rows["id_no"])).with_columns(
-        key64_all(context.source, rows["code"])
+    return (
+        rows.hstack(seal(keys, "phone", rows["phone"]))
+        .hstack(seal(keys, "identity", rows["id_no"]))
+        .with_columns(key64_all(context.source, rows["code"]))
     )
 
 
@@ -85,9 +87,7 @@ ACCOUNTS = Target(
     known="(SELECT *, 1 AS version FROM account)",
     shown="(SELECT *, 1 AS version FROM account)",
     references=(
-        Reference(
-            "org_unit", "UNKNOWN_ORG_UNIT", "EXISTS (SELECT 1 FROM org_unit u WHERE u.code = s.org_unit)"
-        ),
+        Reference("org_unit", "UNKNOWN_ORG_UNIT", "EXISTS (SELECT 1 FROM org_unit u WHERE u.code = s.org_unit)"),
     ),
     inserts=(
         """

@@ -23,6 +23,8 @@ _TABLES = """
     CREATE TEMP TABLE refused (row_no bigint NOT NULL, byte_offset bigint, field text NOT NULL, reason text NOT NULL,
                                content text NOT NULL) ON COMMIT DROP;
     CREATE TEMP TABLE aside (row_no bigint PRIMARY KEY, outcome text NOT NULL) ON COMMIT DROP;
+    CREATE TEMP TABLE judged (row_no bigint, offered_hash bigint, outcome text) ON COMMIT DROP;
+    CREATE TEMP TABLE superseding (row_no bigint, version integer) ON COMMIT DROP;
 """
 
 

@@ -175,7 +175,7 @@ def _json(target: Target, alias: str) -> str:
 
 # `claims`: the row says that it replaces what is stored, or the feed sends corrections and the row is newer.
 _JUDGED = """
-    CREATE TEMP TABLE judged ON COMMIT DROP AS
+    INSERT INTO judged
     SELECT row_no, offered_hash,
            CASE WHEN same THEN CASE WHEN fresh THEN 'SKIPPED' ELSE 'KNOWN' END
                 WHEN claims AND nth > 1 THEN 'SKIPPED'
@@ -197,7 +197,7 @@ _JUDGED = """
 """
 
 _VERSIONS = """
-    CREATE TEMP TABLE superseding ON COMMIT DROP AS
+    INSERT INTO superseding
     SELECT s.row_no, (t.version + row_number() OVER (PARTITION BY {keys} ORDER BY s.row_no))::integer AS version
     FROM judged j JOIN staged s USING (row_no)
     JOIN LATERAL (SELECT max(t.version) AS version FROM {known} t WHERE {same_key}) t ON true
@@ -215,7 +215,7 @@ _CONFLICTS = """
 
 
 def _sum_up(cursor: Cursor, loaded: int, judged: dict[str, int]) -> Outcomes:
-    aside = dict(cursor.execute("SELECT outcome, count(*) FROM aside GROUP BY 1").fetchall())
+    aside: dict[str, int] = dict(cursor.execute("SELECT outcome, count(*) FROM aside GROUP BY 1").fetchall())
     return Outcomes(
         loaded=loaded,
         known=aside.get("SAME", 0) + judged.get("KNOWN", 0),

@@ -1,0 +1,104 @@
+"""What the same server does at best: the same rows by bare COPY, the same lines by a plain Decimal loop."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+
+import polars as pl
+from psycopg import sql
+
+from recoup.core import rating
+from recoup.core.frames import LINES
+from recoup.core.rules import Rules
+from recoup.database.connect import connect
+
+BARE_COPY = "bare COPY of the same rows"
+DECIMAL_LOOP = "Decimal loop, same lines"
+
+# Filled by the database itself, in the table as in its twin.
+_DEFAULTED = ("recorded_tx",)
+_BLOCK_BYTES = 1 << 20
+_SAMPLE_ROWS = 20_000
+
+
+def copy_bare(chosen: Mapping[str, str]) -> tuple[int, float]:
+    """Copy rows of tables (table: condition) into logged twins; return rows and seconds, COPY and commit alone.
+
+    A twin has the keys, checks and indexes of its table and no trigger, partition or reader. The rows are rendered
+    as CSV beforehand; one connection sends them, one transaction holds them.
+    """
+    with tempfile.TemporaryDirectory() as folder, connect("owner") as connection:
+        files = {table: Path(folder) / f"{number}.csv" for number, table in enumerate(chosen)}
+        rows = sum(_render(connection, table, where, files[table]) for table, where in chosen.items())
+        copies = [_make_twin(connection, table) for table in chosen]
+        connection.commit()
+        settle_server()
+        start = perf_counter()
+        with connection.cursor() as cursor:
+            for statement, path in zip(copies, files.values(), strict=True):
+                _send(cursor, statement, path)
+        connection.commit()
+        seconds = perf_counter() - start
+        for table in chosen:
+            connection.execute(sql.SQL("DROP TABLE {}").format(_twin(table)))
+    return rows, seconds
+
+
+def settle_server() -> None:
+    """Write out what earlier work left behind, so that nobody pays for the one before him."""
+    with connect("owner", autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+
+
+def _twin(table: str) -> sql.Identifier:
+    return sql.Identifier(f"bench_twin_{table}")
+
+
+def _columns(connection, table: str) -> sql.Composed:
+    described = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(table))).description
+    names = [column.name for column in described if column.name not in _DEFAULTED]
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
+def _render(connection, table: str, where: str, path: Path) -> int:
+    query = sql.SQL("COPY (SELECT {} FROM {} WHERE {}) TO STDOUT WITH (FORMAT csv)").format(
+        _columns(connection, table), sql.Identifier(table), sql.SQL(where)
+    )
+    with path.open("wb") as file, connection.cursor() as cursor:
+        with cursor.copy(query) as copy:
+            for block in copy:
+                file.write(block)
+        return cursor.rowcount
+
+
+def _make_twin(connection, table: str) -> sql.Composed:
+    connection.execute(
+        sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(_twin(table), sql.Identifier(table))
+    )
+    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv)").format(_twin(table), _columns(connection, table))
+
+
+def _send(cursor, statement: sql.Composed, path: Path) -> None:
+    with path.open("rb") as file, cursor.copy(statement) as copy:
+        while block := file.read(_BLOCK_BYTES):
+            copy.write(block)
+
+
+def rate_in_decimal(determinants: pl.DataFrame, rules: Rules) -> float:
+    """Lines per second of the plain loop on a sample; raises when it does not emit the same lines as the rating."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests" / "core"))
+    from decimal_oracle import rate_one_by_one
+
+    sample = determinants.sample(min(_SAMPLE_ROWS, determinants.height), seed=1)
+    rows, blocks = sample.to_dicts(), rules.tariffs.to_dicts()
+    start = perf_counter()
+    lines = list(rate_one_by_one(rows, blocks))
+    seconds = perf_counter() - start
+    emitted = pl.DataFrame(lines, schema=dict(LINES), orient="row")
+    order = [*LINES][:6]
+    expected = rating.rate(sample, rules.tariffs).frames["lines"]
+    if not emitted.sort(order).equals(expected.sort(order)):
+        raise AssertionError("the Decimal loop and the rating do not emit the same lines")
+    return len(lines) / seconds

@@ -1,0 +1,350 @@
+"""The steps, each through the engine's own functions, each durable where it stores, each with its limit."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import books
+import limits
+import polars as pl
+from memory import watch_memory
+
+from recoup.core import ageing, draws, frames, money, postings, rating, rollups
+from recoup.core.flows import close_day, day
+from recoup.core.flows.bill import bill
+from recoup.core.flows.day import Book, Conduct
+from recoup.core.hashing import decision_hash
+from recoup.core.outcome import Outcome
+from recoup.core.rules import Rules
+from recoup.database.connect import connect
+from recoup.domains.ledger import operations as ledger
+from recoup.engine import cycle, lake, runs, store
+from recoup.engine.profile import read_profile, read_rules
+from recoup.engine.runs import Connection, Cut
+
+LOOKUPS = 1_000
+
+_MILLION = 1_000_000
+
+
+class Step(NamedTuple):
+    """One line of the table: what was done, how fast, against which limit; `goal` is the ratio asked for."""
+
+    name: str
+    accounts: int
+    rows: int
+    seconds: float
+    rows_per_s: float
+    peak_mib: float
+    limit: str | None
+    limit_rows_per_s: float | None
+    ratio: float | None
+    goal: str | None = None
+    met: bool | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+class Timed(NamedTuple):
+    """Seconds and highest memory of a block, filled when it ends."""
+
+    seconds: list[float]
+    peak_mib: list[float]
+
+
+@contextmanager
+def timed() -> Iterator[Timed]:
+    """Time a block on a server at rest."""
+    limits.settle_server()
+    taken = Timed([], [])
+    with watch_memory() as peak:
+        start = perf_counter()
+        yield taken
+        taken.seconds.append(perf_counter() - start)
+    taken.peak_mib.append(peak.mib)
+
+
+def beside_copy(name: str, accounts: int, taken: Timed, chosen: Mapping[str, str], at_least: float | None) -> Step:
+    """Put a step beside the bare COPY of the rows it stored."""
+    rows, bare_seconds = limits.copy_bare(chosen)
+    ratio = bare_seconds / taken.seconds[0]
+    return Step(
+        name,
+        accounts,
+        rows,
+        taken.seconds[0],
+        rows / taken.seconds[0],
+        taken.peak_mib[0],
+        limits.BARE_COPY,
+        rows / bare_seconds,
+        ratio,
+        None if at_least is None else f">= {at_least:g} x limit",
+        None if at_least is None else ratio >= at_least,
+    )
+
+
+def measure_load(accounts: int, folder: Path) -> Step:
+    """Load the generated city's folder: files to facts, checks, quarantine and control totals included."""
+    from recoup.usecases.load import load_folder
+
+    with timed() as taken:
+        report = load_folder(folder)
+    if not report.complete:
+        raise AssertionError("the generated city was not loaded whole")
+    tables = ("org_unit", "party", "party_secret", "account", "contract", "agreement", "service", "installation")
+    return beside_copy("load", accounts, taken, dict.fromkeys((*tables, "reading", "hold"), "true"), 0.5)
+
+
+class Scene:
+    """The loaded book in memory and the connection that stores; each step books on a day of its own."""
+
+    def __init__(self, accounts: int, connection: Connection) -> None:
+        self.accounts, self.connection = accounts, connection
+        self.rules, self.profile = read_rules(), read_profile()
+        for offset in range(62):
+            connection.execute("SELECT recoup_make_partitions(%s)", [books.STEPS_FROM + timedelta(days=offset)])
+        connection.commit()
+        cut = Cut(0, books.MONTH[0], runs.current_snapshot(connection))
+        self.book, issues = cycle.load_book(connection, cut, *books.MONTH, self.rules)
+        if issues.height or self.book.determinants.height != accounts:
+            raise AssertionError(f"{self.book.determinants.height} determinants, {issues.height} issues")
+
+    def measure(self) -> Iterator[Step]:
+        """Measure the steps from determinants to decisions, in this order."""
+        yield self.rate()
+        yield self.bill(books.STEPS_FROM)
+        yield self.post(books.STEPS_FROM + timedelta(days=1))
+        yield self.settle(books.STEPS_FROM + timedelta(days=34))
+        yield self.close_day(books.STEPS_FROM + timedelta(days=40))
+        yield self.decide(books.STEPS_FROM + timedelta(days=41))
+
+    def rate(self) -> Step:
+        """Determinants to bill lines, joins and issues included; the best of three, as the loop is undisturbed."""
+        runs_taken = []
+        for _ in range(3):
+            with timed() as taken:
+                lines = rating.rate(self.book.determinants, self.rules.tariffs).frames["lines"]
+            runs_taken.append(taken)
+        best = min(runs_taken, key=lambda each: each.seconds[0])
+        seconds = best.seconds[0]
+        limit = limits.rate_in_decimal(self.book.determinants, self.rules)
+        speed = lines.height / seconds
+        return Step(
+            *("rate", self.accounts, lines.height, seconds, speed, best.peak_mib[0]),
+            *(limits.DECIMAL_LOOP, limit, speed / limit, ">= 30 x limit", speed >= 30 * limit),
+        )
+
+    def bill(self, on: date) -> Step:
+        """Determinants to stored bills, lines and open items."""
+        before, run_no = self.book, 1
+        with timed() as taken:
+            made = bill(before.determinants, before.contracts, on, self.rules, id_from=run_no << 40)
+            self.book = before._replace(
+                items=pl.concat([before.items, made.frames["items"]]), determinants=before.determinants.clear()
+            )
+            self._store(_complete(made), before, self.book, on, run_no, own_ledger=False)
+        self.billed = made.frames["items"]
+        booked = f"booked_on = '{on}'"
+        fresh = f"item_id >= {run_no << 40}"
+        chosen = {"bill": booked, "bill_line": booked, "open_item": booked, "item_open": fresh}
+        return beside_copy("bill", self.accounts, taken, chosen, 0.5)
+
+    def post(self, on: date) -> Step:
+        """Billed items to stored entries and postings, the check of the sums and the balance included."""
+        with timed() as taken:
+            made = postings.post_bills(self.billed, self.rules.subjects, id_from=2 << 40)
+            with self.connection.cursor() as cursor:
+                ledger.post(cursor, made.frames["entries"], made.frames["postings"], booked_on=on, run_no=2)
+            self.connection.commit()
+        booked = f"booked_on = '{on}'"
+        return beside_copy("post", self.accounts, taken, {"entry": booked, "posting": booked}, 0.5)
+
+    def settle(self, on: date) -> Step:
+        """Money of four contracts in five: received, set against late charges and bills, posted, stored."""
+        before, run_no = self.book._replace(payments=_pay(self.book.items, on)), 3
+        with timed() as taken:
+            conduct = Conduct(bills=False, charges=True, simulate=False, seed=books.SEED)
+            made = day.book_money(before, on, self.rules, conduct, None, id_from=run_no << 40)
+            self.book = day.apply_money(before, made, None)
+            self._store(made, before, self.book, on, run_no, own_ledger=True)
+        booked = f"booked_on = '{on}'"
+        chosen = {name: booked for name in ("open_item", "allocation", "entry", "posting")}
+        return beside_copy("settle", self.accounts, taken, {"payment": f"run_no = {run_no}", **chosen}, None)
+
+    def _store(self, made: Outcome, before: Book, after: Book, on: date, run_no: int, *, own_ledger: bool) -> None:
+        with self.connection.cursor() as cursor:
+            store.store_money(cursor, made, before, after, on=on, run_no=run_no, own_ledger=own_ledger)
+        self.connection.commit()
+
+    def close_day(self, on: date) -> Step:
+        """Age, late charge, roll-ups, facts, decisions: hashed, in the lake and in the database."""
+        before, run_no = self.book, 4
+        with timed() as taken:
+            moved = rollups.advance_rollups(
+                before.rollups,
+                bills=frames.empty(frames.BILLS),
+                closed_items=frames.empty(day.CLOSED),
+                arrears=ageing.summarise_arrears(before.items, on),
+                touches=before.touches,
+                on=on,
+            )
+            book = before._replace(rollups=rollups.replace_rollups(before.rollups, moved))
+            accrued = _sum_accrued(book, on, self.rules)
+            decided = self._decide(book, on, run_no, accrued)
+            decision_hash(decided.frames["decisions"])
+            self._store_decisions(book, decided, moved, on, run_no)
+        return self._beside_file("close_day", taken, decided.frames["decisions"], on, None)
+
+    def decide(self, on: date) -> Step:
+        """Facts of loaded frames to one decision per contract, the lake's file written durably; best of three."""
+        measured = []
+        for nth in range(3):
+            with timed() as taken:
+                decided = self._decide(self.book, on, 5 + nth, None)
+            measured.append(taken)
+        best = min(measured, key=lambda each: each.seconds[0])
+        return self._beside_file("decide", best, decided.frames["decisions"], on, _MILLION)
+
+    def _decide(self, book: Book, on: date, run_no: int, accrued: pl.DataFrame | None) -> Outcome:
+        decided = close_day.close_day(
+            book.as_day_book(),
+            on,
+            self.rules,
+            feed_age_hours={},
+            mode="own",
+            seed=books.SEED,
+            run_no=run_no,
+            accrued=accrued,
+        )
+        lake.write_decisions(decided.frames["decisions"], on=on, run_no=run_no, slice_no=0, fence=1)
+        return decided
+
+    def _store_decisions(self, book: Book, decided: Outcome, moved: pl.DataFrame, on: date, run_no: int) -> None:
+        decisions = decided.frames["decisions"]
+        touches, touch_items = day.find_touches(decided, on)
+        episodes = decisions.filter(pl.col("episode_from_on").is_not_null())
+        after = day.apply_decisions(book, touches, touch_items, episodes, moved.clear())
+        with self.connection.cursor() as cursor:
+            store.store_decisions(
+                *(cursor, decided, touches, touch_items, after),
+                on=on,
+                run_no=run_no,
+                denom=self.rules.denom,
+                simulated=True,
+            )
+            store.store_projections(cursor, book, after, moved)
+            store.store_enrolments(cursor, book, after, decisions)
+        self.connection.commit()
+        self.book = after
+
+    def _beside_file(self, name: str, taken: Timed, decisions: pl.DataFrame, on: date, goal: int | None) -> Step:
+        """Put a step beside writing its decisions alone to the lake."""
+        start = perf_counter()
+        lake.write_decisions(decisions, on=on, run_no=99, slice_no=0, fence=1)
+        bare = perf_counter() - start
+        speed = decisions.height / taken.seconds[0]
+        return Step(
+            *(name, self.accounts, decisions.height, taken.seconds[0], speed, taken.peak_mib[0]),
+            *("bare lake file of the same rows", decisions.height / bare, bare / taken.seconds[0]),
+            *((None, None) if goal is None else (f">= {goal:,} contracts/s", speed >= goal)),
+        )
+
+
+def _complete(made: Outcome) -> Outcome:
+    """Fill in what a day without money leaves empty."""
+    nothing: dict[str, pl.DataFrame] = {
+        "payments": frames.empty(day.PAYMENTS),
+        "credits": frames.empty(frames.CREDITS),
+        "charges": frames.empty(frames.ITEMS),
+        "charge_credits": frames.empty(frames.CREDITS),
+        "charges_booked": frames.empty(frames.CHARGES_BOOKED),
+        "allocations": frames.empty(frames.ALLOCATIONS),
+    }
+    return made._replace(frames={**nothing, **made.frames})
+
+
+def _pay(items: pl.DataFrame, on: date) -> pl.DataFrame:
+    """What four contracts in five owe, paid today."""
+    owed = items.filter(pl.col("contract_id") % 5 != 0).group_by("contract_id", "denom")
+    return owed.agg(money.exact_sum("open_minor").alias("amount_minor")).select(
+        "contract_id",
+        channel=pl.lit(day.SIMULATOR),
+        channel_key=pl.format("BENCH-{}", "contract_id"),
+        value_on=pl.lit(on),
+        received_on=pl.lit(on),
+        amount_minor="amount_minor",
+        denom="denom",
+        designation=pl.lit(None, pl.String),
+    )
+
+
+def _sum_accrued(book: Book, on: date, rules: Rules) -> pl.DataFrame:
+    accrued = day.accrue(book.items, book, on, rules)
+    owners = book.items.select("item_id", "contract_id")
+    return accrued.join(owners, on="item_id").group_by("contract_id").agg(accrued_minor=money.exact_sum("amount_minor"))
+
+
+def measure_month(accounts: int, watch: Callable[[cycle.DayDone], None]) -> Step:
+    """A whole month, day by day as `recoup cycle` runs it: loading the book included, every decision of every day."""
+    rules, profile = read_rules(), read_profile()
+    cycle.run_cycle(books.EVE, books.EVE, rules, profile)
+    with timed() as taken:
+        cycle.run_cycle(*books.MONTH, rules, profile, watch=watch)
+    booked = f"booked_on >= '{books.MONTH[0]}'"
+    decided = f"decided_on >= '{books.MONTH[0]}'"
+    tables = ("bill", "bill_line", "open_item", "allocation", "entry", "posting")
+    chosen = {
+        **dict.fromkeys(tables, booked),
+        "payment": f"value_on >= '{books.MONTH[0]}'",
+        "item_open": f"item_id IN (SELECT item_id FROM open_item WHERE {booked})",
+        "rollup": f"month_on >= '{books.MONTH[0]}'",
+        **dict.fromkeys(("action", "touch", "touch_item"), decided),
+        "enrolment": f"episode_from_on >= '{books.MONTH[0]}'",
+    }
+    step = beside_copy("month", accounts, taken, chosen, 1 / 3)
+    return step._replace(goal="<= 3 x time of limit", detail={"times_limit": round(1 / (step.ratio or 1), 2)})
+
+
+def measure_lookup(accounts: int) -> Step:
+    """`recoup why` for contracts drawn at random, one after another."""
+    from recoup import rulebook
+    from recoup.engine import why
+
+    law = why.read_law(rulebook.load(books.JURISDICTION))
+    with connect("app") as connection:
+        numbers = _draw_numbers(connection)
+        why.answer(connection, numbers[0], None, law)
+        with timed() as taken:
+            seconds = sorted(_time(lambda n=n: why.answer(connection, n, None, law)) for n in numbers)
+        bare = sum(_time(lambda n=n: _look_up(connection, n)) for n in numbers)
+    speed = LOOKUPS / taken.seconds[0]
+    quantiles = {"p50_ms": _round_ms(seconds[LOOKUPS // 2]), "p99_ms": _round_ms(seconds[LOOKUPS * 99 // 100])}
+    return Step(
+        *("look-up", accounts, LOOKUPS, taken.seconds[0], speed, taken.peak_mib[0]),
+        *("one indexed row per contract", LOOKUPS / bare, bare / taken.seconds[0]),
+        *("p99 < 100 ms", seconds[LOOKUPS * 99 // 100] < 0.1, quantiles),
+    )
+
+
+def _draw_numbers(connection: Connection) -> list[str]:
+    rows = connection.execute("SELECT account_no, account_id FROM account ORDER BY account_id").fetchall()
+    accounts = pl.DataFrame(rows, schema={"account_no": pl.String, "account_id": pl.Int64}, orient="row")
+    drawn = draws.draw_u64(pl.col("account_id"), seed=books.SEED, purpose="bench.look-up")
+    return accounts.sort(drawn)["account_no"].head(LOOKUPS).to_list()
+
+
+def _look_up(connection: Connection, number: str) -> None:
+    connection.execute("SELECT * FROM account WHERE account_no = %s", [number]).fetchone()
+    connection.rollback()
+
+
+def _time(what: Callable[[], object]) -> float:
+    start = perf_counter()
+    what()
+    return perf_counter() - start
+
+
+def _round_ms(seconds: float) -> float:
+    return round(seconds * 1_000, 1)

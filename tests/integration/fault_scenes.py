@@ -1,0 +1,114 @@
+"""Killing the worker or the database server at a named point, going on, and comparing with an undisturbed run."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from tiny_book import SEED, copy_book
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "recoup"
+KILLED = -9
+
+_RUN_IN_SLICES = "import sys; from datetime import date; import tiny_book; from recoup.cli import django; django.setup(); tiny_book.close(*map(date.fromisoformat, sys.argv[1:3]), contracts_per_slice=int(sys.argv[3]))"  # noqa: E501
+_EXAMINE = "import json; import tiny_book; from recoup.cli import django; django.setup(); print(json.dumps([tiny_book.find_failures(), tiny_book.dump()]))"  # noqa: E501
+
+
+def find_points() -> list[str]:
+    """Every failpoint in the source, so that a new one is covered without a word here."""
+    found = set()
+    for path in SOURCE.rglob("*.py"):
+        found |= set(re.findall(r'\bhit\("([^"]+)"\)', path.read_text()))
+    return sorted(found)
+
+
+def scene_of(point: str) -> str:
+    """Which command passes a point: its first word."""
+    scenes = {"cycle": "cycle", "store": "cycle", "load": "load"}
+    return scenes[point.partition(".")[0]]
+
+
+def choose(point: str, seed: int, passages: int) -> int:
+    """At which passage to strike: by the seed, between the first and the last."""
+    return int.from_bytes(blake2b(f"{seed}/{point}".encode(), digest_size=8).digest()) % passages + 1
+
+
+def recoup(*words: str) -> list[str]:
+    """A command line of ours, by this interpreter."""
+    return [sys.executable, "-c", "from recoup.cli.main import run; run()", *words]
+
+
+def cycle(start: date, end: date) -> list[str]:
+    """The cycle as people run it."""
+    return recoup("cycle", "--from", str(start), "--to", str(end))
+
+
+def cycle_in_slices(start: date, end: date, contracts_per_slice: int) -> list[str]:
+    """The cycle over several slices: a small book would have but one."""
+    return [sys.executable, "-c", _RUN_IN_SLICES, str(start), str(end), str(contracts_per_slice)]
+
+
+def run(command: Sequence[str], database: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command on a database; with a failpoint it is expected not to come home."""
+    environment = {
+        **os.environ,
+        "RECOUP_DATABASE_NAME": database,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "COLUMNS": "200",
+        "POLARS_MAX_THREADS": "1",
+    }
+    environment.pop("RECOUP_FAILPOINT", None)
+    if failpoint:
+        environment["RECOUP_FAILPOINT"] = failpoint
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def succeed(command: Sequence[str], database: str) -> str:
+    """Run a command that must succeed; return what it printed."""
+    done = run(command, database)
+    assert done.returncode == 0, f"{command}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+class State(NamedTuple):
+    """What `recoup verify --all` finds wrong in a book, and its canonical dump."""
+
+    failures: list[str]
+    lines: list[str]
+
+
+def examine(database: str) -> State:
+    """Verify and dump a book in a process of its own."""
+    return State(*json.loads(succeed([sys.executable, "-c", _EXAMINE], database)))
+
+
+class Struck(NamedTuple):
+    """How a command ended that was struck, and the state after it was run again."""
+
+    point: str
+    nth: int
+    returncode: int
+    state: State
+
+
+def strike(command: Sequence[str], *, source: str, database: str, point: str, nth: int, server: bool) -> Struck:
+    """Copy a book, strike the command at a passage of a point, run it again to its end, and examine."""
+    copy_book(source, database)
+    struck = run(command, database, f"{point}:{nth}{':server' if server else ''}")
+    succeed(command, database)
+    return Struck(point, nth, struck.returncode, examine(database))
+
+
+def differences(lines: list[str], undisturbed: list[str]) -> list[str]:
+    """The first lines that only one of two dumps has."""
+    return sorted(set(lines) ^ set(undisturbed))[:6] or [] if lines != undisturbed else []
+
+
+__all__ = ["KILLED", "SEED", "State", "Struck", "choose", "cycle", "cycle_in_slices", "differences", "examine"]
+__all__ += ["find_points", "recoup", "run", "scene_of", "strike", "succeed"]
