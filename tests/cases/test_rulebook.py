@@ -12,6 +12,8 @@ from recoup import rulebook
 from recoup.core import guards
 from recoup.rulebook.library import SHIPPED, RulebookInvalid, UnknownJurisdiction, digest_all, open_library
 
+TIERED = "cn/shandong/tariff/residential-tiered"
+
 
 def document(folder: Path, name: str, *changes: tuple[str, str]) -> Path:
     """Copy a shipped document into a site folder, with changes to its text."""
@@ -131,14 +133,14 @@ def test_a_sites_document_replaces_the_shipped_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "why"),
     [
-        ("cn/shandong/tariff/residential-tiered", "upto_kwh: 400", "upto_kwh: 210", "bounds do not rise"),
+        (TIERED, "upto_kwh: 400", "upto_kwh: 210", "bounds do not rise"),
         (
             "cn/shandong/tariff/residential-tiered",
             '{price: "0.8469"}',
             '{upto_kwh: 900, price: "0.8469"}',
             "must be open",
         ),
-        ("cn/shandong/tariff/residential-tiered", "denom: CNY", "denom: XYZ", "unknown denom XYZ"),
+        (TIERED, "denom: CNY", "denom: XYZ", "unknown denom XYZ"),
         ("cn/shandong/tariff/residential-collective", "reference:", "remark:", "Field required"),
         ("cn/late-charge", "from: 2024-06-01", "from: 1996-10-08", "is not after the one before"),
         ("cn/late-charge", "from: 1996-10-08", "from: 1996-10-08\n    to: 2025-01-01", "overlaps the next"),

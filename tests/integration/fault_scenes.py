@@ -1,6 +1,5 @@
 """Killing the worker or the database server at a named point, going on, and comparing with an undisturbed run."""
 
-import json
 import os
 import re
 import subprocess
@@ -11,13 +10,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from tiny_book import SEED, copy_book
+import pytest
+import tiny_book
+
+from recoup.cli import django
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "recoup"
 KILLED = -9
 
-_RUN_IN_SLICES = "import sys; from datetime import date; import tiny_book; from recoup.cli import django; django.setup(); tiny_book.close(*map(date.fromisoformat, sys.argv[1:3]), contracts_per_slice=int(sys.argv[3]))"  # noqa: E501
-_EXAMINE = "import json; import tiny_book; from recoup.cli import django; django.setup(); print(json.dumps([tiny_book.find_failures(), tiny_book.dump()]))"  # noqa: E501
+_IN_SLICES = """
+import sys
+from datetime import date
+import tiny_book
+from recoup.cli import django
+django.setup()
+tiny_book.close(date.fromisoformat(sys.argv[1]), date.fromisoformat(sys.argv[2]), contracts_per_slice=int(sys.argv[3]))
+"""
 
 
 def find_points() -> list[str]:
@@ -51,7 +59,7 @@ def cycle(start: date, end: date) -> list[str]:
 
 def cycle_in_slices(start: date, end: date, contracts_per_slice: int) -> list[str]:
     """The cycle over several slices: a small book would have but one."""
-    return [sys.executable, "-c", _RUN_IN_SLICES, str(start), str(end), str(contracts_per_slice)]
+    return [sys.executable, "-c", _IN_SLICES, str(start), str(end), str(contracts_per_slice)]
 
 
 def run(command: Sequence[str], database: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
@@ -84,31 +92,34 @@ class State(NamedTuple):
 
 
 def examine(database: str) -> State:
-    """Verify and dump a book in a process of its own."""
-    return State(*json.loads(succeed([sys.executable, "-c", _EXAMINE], database)))
+    """Verify and dump a book."""
+    django.setup()
+    from django.db import connections
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECOUP_DATABASE_NAME", database)
+        connections.close_all()
+        state = State(tiny_book.find_failures(), tiny_book.dump())
+        connections.close_all()
+    return state
 
 
 class Struck(NamedTuple):
-    """How a command ended that was struck, and the state after it was run again."""
+    """How a command ended that was struck; it was then run again to its end on this database."""
 
-    point: str
     nth: int
     returncode: int
-    state: State
+    database: str
 
 
 def strike(command: Sequence[str], *, source: str, database: str, point: str, nth: int, server: bool) -> Struck:
-    """Copy a book, strike the command at a passage of a point, run it again to its end, and examine."""
-    copy_book(source, database)
+    """Copy a book, strike the command at a passage of a point, and run the same command again."""
+    tiny_book.copy_book(source, database)
     struck = run(command, database, f"{point}:{nth}{':server' if server else ''}")
     succeed(command, database)
-    return Struck(point, nth, struck.returncode, examine(database))
+    return Struck(nth, struck.returncode, database)
 
 
 def differences(lines: list[str], undisturbed: list[str]) -> list[str]:
     """The first lines that only one of two dumps has."""
-    return sorted(set(lines) ^ set(undisturbed))[:6] or [] if lines != undisturbed else []
-
-
-__all__ = ["KILLED", "SEED", "State", "Struck", "choose", "cycle", "cycle_in_slices", "differences", "examine"]
-__all__ += ["find_points", "recoup", "run", "scene_of", "strike", "succeed"]
+    return sorted(set(lines) ^ set(undisturbed))[:6]

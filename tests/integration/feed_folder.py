@@ -21,7 +21,13 @@ UNITS: Rows = [
 def parties(count: int) -> Rows:
     """Parties P1…, each with a phone and an identity number."""
     return [
-        {"party": f"P{n}", "name": f"客户{n}", "kind": "PERSON", "phone": f"1380000{n:04}", "id_no": f"37010119800101{n:04}"}
+        {
+            "party": f"P{n}",
+            "name": f"客户{n}",
+            "kind": "PERSON",
+            "phone": f"1380000{n:04}",
+            "id_no": f"37010119800101{n:04}",
+        }
         for n in range(1, count + 1)
     ]
 

@@ -96,10 +96,7 @@ def _master() -> dict[str, pl.DataFrame]:
         ),
         "service": _stamp(
             pl.DataFrame(
-                [
-                    (n, f"S{n}", date(2020, 1, 1), 1, n, "RESIDENTIAL_TIERED", "RESIDENTIAL", 0, False)
-                    for n in numbers
-                ],
+                [(n, f"S{n}", date(2020, 1, 1), 1, n, "RESIDENTIAL_TIERED", "RESIDENTIAL", 0, False) for n in numbers],
                 schema=[
                     *("service_id", "service_point", "valid_from", "version", "contract_id", "tariff", "class"),
                     *("free_wh_month", "withdrawn"),
@@ -140,11 +137,9 @@ def _readings() -> pl.DataFrame:
         for n in range(1, 5)
         for month, day in enumerate(READ_DAYS)
     ]
-    columns = {
-        name: kind
-        for name, kind in frames.READINGS.items()
-        if name not in ("reading_key", "multiplier_e4")
-    } | {"version": pl.Int64()}
+    columns = {name: kind for name, kind in frames.READINGS.items() if name not in ("reading_key", "multiplier_e4")} | {
+        "version": pl.Int64()
+    }
     return _stamp(pl.DataFrame(rows, schema=columns))
 
 

@@ -23,12 +23,21 @@ def test_a_number_is_read_as_decimal_reads_it(number: Decimal) -> None:
 
 
 def test_what_is_no_number_or_has_too_many_digits_is_not_read() -> None:
-    wrong = ["", "x", "1,5", "1.2.3", "--1", "1-", ".", "-", "1e3", "0x1", "1_000", "١", "1.00001", "NaN", "∞", "1.-5"]
+    wrong = ["", "x", "1,5", "1.2.3", "--1", "1-", ".", "-", "+", "-.", "+.", "1e3", "0x1", "1_000", "1 000"]
+    wrong += ["١", "1.00001", "NaN", "inf", "∞", "1.-5", "1.+5", "\\N"]
     assert scaled(wrong, 4) == [None] * len(wrong)
 
 
 def test_signs_points_and_trailing_zeros_are_read() -> None:
-    assert scaled(["-0.5", "+1", ".25", "3.", " 7 ", "1.500000", "-0"], 4) == [-5000, 10000, 2500, 30000, 70000, 15000, 0]
+    assert scaled(["-0.5", "+1", ".25", "3.", " 7 ", "1.500000", "-0"], 4) == [
+        -5000,
+        10000,
+        2500,
+        30000,
+        70000,
+        15000,
+        0,
+    ]
 
 
 def test_a_number_beyond_64_bits_is_not_read() -> None:

@@ -1,7 +1,9 @@
-"""The report of a closed day: the figures of a small book worked out by hand, and what terminal and page make of them."""
+"""The report of a closed day: figures of a small book worked out by hand, and what terminal and page make of them."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +109,67 @@ def test_a_day_never_closed_is_refused_with_those_that_are(book: str) -> None:
 
     with pytest.raises(NothingClosed, match="closed from 2025-01-01 to 2025-03-31"):
         build(date(2026, 1, 1))
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "indicators.md"
+
+
+def test_every_key_is_defined_in_the_guide(report: dict[str, Any]) -> None:
+    defined = set(re.findall(r"^\| `(\w+)` \|", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(report) - defined == set()
+    assert defined - set(report) == set(), "the guide defines what the report does not tell"
+
+
+def test_a_live_book_has_no_simulator_to_measure(report: dict[str, Any]) -> None:
+    assert report["simulation"] is None
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", ("电费回收报告", "模拟数据")), ("en", ("Collection report", "SIMULATED"))]
+)
+def test_the_page_stands_alone_and_says_when_it_is_simulated(
+    language: str, words: tuple[str, str], report: dict[str, Any]
+) -> None:
+    from recoup.cli.charts import draw_page
+    from recoup.cli.labels import Labels
+
+    page = draw_page({**report, "simulated": True}, Labels(language))
+    assert all(word in page for word in words)
+    assert "<script" not in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert page.count("<svg") == 5
+    assert words[1] not in draw_page(report, Labels(language))
+
+
+def test_the_terminal_prints_the_same_figures(report: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    from recoup.cli.labels import Labels
+    from recoup.cli.report import print_report
+
+    print_report(report, Labels("zh"))
+    printed = capsys.readouterr().out
+    assert all(told in printed for told in ("58.42 %", "68.00 %", "1,312.56", "577.70", "22.92", "没有欠费"))
+    assert "模拟数据" not in printed
+
+
+def test_amounts_keep_every_digit_when_written() -> None:
+    from recoup.cli.labels import grouped, percent
+    from recoup.engine.figures import as_major
+
+    assert [as_major(minor, 2) for minor in (0, 5, -5, 100, -123456)] == ["0.00", "0.05", "-0.05", "1.00", "-1234.56"]
+    assert (as_major(7, 0), as_major(7, 3)) == ("7", "0.007")
+    written = {"1234.50": "1,234.50", "-1234.50": "-1,234.50", "-0.05": "-0.05", "1234": "1,234"}
+    assert {text: grouped(text) for text in written} == written
+    assert [percent(share) for share in ("0.784000", "0.784050", "0.784049", "1.000000", None)] == [
+        "78.40 %",
+        "78.41 %",
+        "78.40 %",
+        "100.00 %",
+        "–",
+    ]
+
+
+def test_a_bar_is_never_nothing_for_something() -> None:
+    from recoup.cli.report import draw_bar
+
+    assert (draw_bar(0, 10), draw_bar(10, 10, 4), draw_bar(5, 10, 3)) == ("", "████", "█▌")
+    assert draw_bar(1, 10**9) == "▏"

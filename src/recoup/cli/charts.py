@@ -189,7 +189,7 @@ def _draw_reasons(document: dict[str, Any], labels: Labels) -> str:
 
 def _draw_stages(document: dict[str, Any], labels: Labels) -> str:
     rows = [
-        {"name": name_stage(stage, labels), "value": count, "told": f"{count:,}"}
+        {"name": name_stage(stage, document, labels), "value": count, "told": f"{count:,}"}
         for stage, count in document["accounts_by_stage"].items()
     ]
     return _draw_bars(rows, [_VIOLET] * len(rows), 330)
@@ -255,7 +255,7 @@ def _list_simulation(measures: list[dict[str, Any]], labels: Labels) -> str:
     rows = [
         [
             '<span class="ok">✓</span>' if row["ok"] else f'<span class="bad">{"✗" if row["cases"] else "·"}</span>',
-            row["measure"].replace("_", " "),
+            labels(row["measure"]),
             *(show_measure(row[name], row["unit"]) for name in ("target", "measured", "tolerance")),
             f"{row['cases']:,}",
         ]

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from recoup.cli import django
+from recoup.cli.errors import UserError
 from recoup.cli.labels import grouped
 from recoup.cli.report import choose_labels
 
@@ -30,7 +31,11 @@ def corrections(
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
+    from recoup.engine.report import is_invented
+
     console = Console()
+    if is_invented():
+        console.print(f" {labels('simulated')} ", style="bold white on red")
     if not rows:
         console.print(labels("no_corrections"))
         return
@@ -48,7 +53,12 @@ def corrections(
 def read_corrections() -> list[dict[str, Any]]:
     """Read every bill whose energy is not that of its indexes, by day and number."""
     from recoup.database.connect import connect
+    from recoup.domains.book.queries import BookMissing, get_book
     from recoup.engine.figures import list_corrections
 
+    try:
+        get_book()
+    except BookMissing as error:
+        raise UserError(str(error)) from error
     with connect("reader") as connection:
         return list_corrections(connection)

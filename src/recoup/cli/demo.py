@@ -106,13 +106,13 @@ def _load(folder: Path, accounts: int) -> None:
 
     with connect("app") as connection:
         (held,) = connection.execute("SELECT count(*) FROM account").fetchone() or (0,)
-        started = connection.execute("SELECT 1 FROM run LIMIT 1").fetchone()
-    if held and held != accounts and started:
+        loaded = connection.execute("SELECT 1 FROM feed WHERE watermark_at IS NOT NULL").fetchone()
+    if loaded and held != accounts:
         raise UserError(
             f"the database {database_name()} holds a demo of {held:,} accounts: ask for --accounts {held}, or give "
             "another RECOUP_DATABASE_NAME for a second one"
         )
-    if not started:
+    if not loaded:
         load(folder, Format.RECOUP, Language.EN)
 
 

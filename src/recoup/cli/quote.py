@@ -65,6 +65,8 @@ def _tree(body: dict[str, Any]) -> Tree:
     if body["thresholds"]:
         _add_thresholds(tree.add("thresholds"), body)
     tree.add(f"grand total [bold]{body['grand_total']} {body['denom']}[/]")
+    for step in (step for step in body["explanation"] if step["step"] == "assumption"):
+        tree.add(f"[yellow]{escape(step['text'])}[/]")
     _add_references(tree.add("references"), body)
     for issue in body["issues"]:
         tree.add(f"[red]{issue['kind']}[/] {issue['key']}: {issue['field']}: {issue['detail']}")
@@ -87,8 +89,6 @@ def _add_late(branch: Tree, body: dict[str, Any]) -> None:
                 _cite(node.add(f"{days}: {step['principal']} x {step['rate_per_day']} a day"), step)
             else:
                 _cite(node.add(f"{step['accrued']} becomes {step['amount']}"), step)
-    for step in (step for step in body["explanation"] if step["step"] == "assumption"):
-        branch.add(f"[yellow]{step['text']}[/]")
 
 
 def _add_thresholds(branch: Tree, body: dict[str, Any]) -> None:

@@ -88,12 +88,13 @@ def print_report(document: dict[str, Any], labels: Labels) -> None:
 
 
 def _compose(document: dict[str, Any], labels: Labels) -> list[RenderableType]:
-    parts = [
+    parts: list[RenderableType] = [
         _head(document, labels),
         _figures(document, labels),
         _months(document, labels),
         _ageing(document, labels),
-        _side_by_side(_stages(document, labels), _actions(document, labels)),
+        _stages(document, labels),
+        _actions(document, labels),
         _reasons(document, labels),
         _quality(document, labels),
     ]
@@ -199,13 +200,15 @@ def _counted(title: str, rows: list[tuple[str, int]], labels: Labels, colour: st
 
 
 def _stages(document: dict[str, Any], labels: Labels) -> Group:
-    rows = [(name_stage(stage, labels), count) for stage, count in document["accounts_by_stage"].items()]
+    rows = [(name_stage(stage, document, labels), count) for stage, count in document["accounts_by_stage"].items()]
     return _counted(labels("accounts_by_stage"), rows, labels, "magenta", BAR_CELLS // 2)
 
 
-def name_stage(stage: str, labels: Labels) -> str:
-    """A stage by its number; nought is none."""
-    return labels("stage_0") if stage == "0" else f"{labels('stage')} {stage}"
+def name_stage(stage: str, document: dict[str, Any], labels: Labels) -> str:
+    """A stage by its number and, where one ladder holds for all, its title; nought is none."""
+    if stage == "0":
+        return labels("stage_0")
+    return f"{labels('stage')} {stage} {labels.of(document['stages'].get(stage))}".rstrip()
 
 
 def _actions(document: dict[str, Any], labels: Labels) -> Group:
@@ -243,7 +246,7 @@ def _simulation(rows: list[dict[str, Any]], labels: Labels) -> Group:
     for row in rows:
         mark = Text("✓", style="green") if row["ok"] else Text("✗" if row["cases"] else "·", style="red")
         values = [show_measure(row[name], row["unit"]) for name in ("target", "measured", "tolerance")]
-        table.add_row(mark, row["measure"].replace("_", " "), *values, f"{row['cases']:,}")
+        table.add_row(mark, labels(row["measure"]), *values, f"{row['cases']:,}")
     return _titled(labels("simulation"), table)
 
 

@@ -40,11 +40,14 @@ def why(
     told = _ask_bill(number) if number is not None else _ask_account(subject, on)
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
-    elif number is not None:
-        Console().print(draw_bill(told, labels))
-    else:
-        for each in told["answers"]:
-            Console().print(draw_answer(each, told, labels))
+        return
+    console = Console()
+    if told["simulated"]:
+        console.print(f" {labels('simulated')} ", style="bold white on red")
+    if number is not None:
+        console.print(draw_bill(told, labels))
+    for each in told.get("answers", ()):
+        console.print(draw_answer(each, told, labels))
 
 
 def _ask_account(number: str, on: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import date
 
 import polars as pl
 
-from recoup.core import money, outcome, periods
+from recoup.core import money, outcome, periods, runs
 
 SEGMENT_BY_DAY = "SEGMENT_BY_DAY"
 WHOLE_DEBT_AT_HIGHER_RATE = "WHOLE_DEBT_AT_HIGHER_RATE"
@@ -41,9 +41,11 @@ def assess(
     """
     segments = _segments(items, paid, rates, holds_late, on)
     principals = _principals(items).join(_unrated(items, rates), on="item_id", how="anti")
-    accrued = segments.group_by("item_id").agg(
-        accrued_wide=(money.exact("principal_minor") * money.exact("days") * money.exact("rate_ppm")).sum(),
-        charged_to_on=pl.col("segment_to").max().dt.offset_by("-1d"),
+    day_amounts = money.exact("principal_minor") * money.exact("days") * money.exact("rate_ppm")
+    accrued = (
+        segments.select("item_id", last_on="segment_to", accrued_wide=day_amounts)
+        .group_by("item_id")
+        .agg(pl.col("accrued_wide").sum(), charged_to_on=pl.col("last_on").max() - pl.duration(days=1))
     )
     charged = principals.join(accrued, on="item_id", how="left", validate="1:1")
     return _limit(charged.join(_limits(charged, rates), on="item_id", how="left", validate="1:1"))
@@ -97,7 +99,7 @@ def _principal_spans(overdue: pl.DataFrame, paid: pl.DataFrame, on: date) -> pl.
     """Cut `[overdue_from_on, on]` into spans with one outstanding principal (one row per item x span)."""
     terms = overdue.select("item_id", "class", "agreed_rate_ppm", "overdue_from_on", "amount_minor")
     applied = paid.filter(pl.col("value_on") < on).join(terms, on="item_id", how="inner", suffix="_owed")
-    end = pl.lit(on).dt.offset_by("1d")
+    end = pl.lit(on) + pl.duration(days=1)
     whole = terms.join(applied, on="item_id", how="anti").select(
         pl.exclude("amount_minor"),
         segment_from="overdue_from_on",
@@ -120,24 +122,26 @@ def _run(terms: pl.DataFrame, applied: pl.DataFrame, on: date) -> pl.DataFrame:
         .agg(change_minor=money.exact_sum("change_minor"))
         .sort("item_id", "day")
     )
-    is_first = pl.col("item_id").ne_missing(pl.col("item_id").shift(1))
     is_last = pl.col("item_id").ne_missing(pl.col("item_id").shift(-1))
-    total = money.exact("change_minor").cum_sum()
-    before = pl.when(is_first).then(total - money.exact("change_minor")).forward_fill()
-    return daily.select(
+    return daily.with_columns(begins=runs.begins("item_id")).select(
         "item_id",
         segment_from="day",
         segment_to=pl.when(is_last).then(pl.lit(on) + pl.duration(days=1)).otherwise(pl.col("day").shift(-1)),
-        principal_minor=money.narrow(total - before),
+        principal_minor=runs.sum_before("change_minor", "begins") + pl.col("change_minor"),
     )
 
 
 def _split_at_year_end(spans: pl.DataFrame) -> pl.DataFrame:
     """Cut spans at the end of the calendar year in which the debt fell overdue."""
     new_year = periods.first_of_next_year(pl.col("overdue_from_on"))
-    first = spans.with_columns(segment_to=pl.min_horizontal("segment_to", new_year), crossed=pl.lit(False))
-    later = spans.with_columns(segment_from=pl.max_horizontal("segment_from", new_year), crossed=pl.lit(True))
-    return pl.concat([first, later]).filter(pl.col("segment_from") < pl.col("segment_to"))
+    dated = spans.with_columns(new_year=new_year)
+    first = dated.filter(pl.col("segment_from") < pl.col("new_year")).with_columns(
+        segment_to=pl.min_horizontal("segment_to", "new_year"), crossed=pl.lit(False)
+    )
+    later = dated.filter(pl.col("segment_to") > pl.col("new_year")).with_columns(
+        segment_from=pl.max_horizontal("segment_from", "new_year"), crossed=pl.lit(True)
+    )
+    return pl.concat([first, later]).drop("new_year")
 
 
 def _price(spans: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
@@ -159,21 +163,23 @@ def _price(spans: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
 
 def _take_off_holds(segments: pl.DataFrame, overdue: pl.DataFrame, holds_late: pl.DataFrame, on: date) -> pl.DataFrame:
     """Add `days` and `held_days`; a day under several holds is taken off once."""
-    numbered = segments.with_row_index("row")
-    whole = periods.days_between(pl.col("segment_from"), pl.col("segment_to"))
+    whole = periods.days_between(pl.col("segment_from"), pl.col("segment_to")).cast(pl.Int64)
     held = _held_periods(overdue, holds_late, on)
+    if held.is_empty():
+        return segments.with_columns(days=whole, held_days=pl.lit(0, pl.Int64))
+    numbered = segments.with_row_index("row")
     common = periods.overlap_days(pl.col("segment_from"), pl.col("segment_to"), pl.col("held_from"), pl.col("held_to"))
-    per_row = numbered.join(held, on="item_id", how="inner").group_by("row").agg(held_days=common.sum().cast(pl.Int64))
+    per_row = numbered.join(held, on="item_id", how="inner").select("row", held_days=common).group_by("row").sum()
     return (
         numbered.join(per_row, on="row", how="left", validate="1:1")
-        .with_columns(held_days=pl.col("held_days").fill_null(0))
-        .with_columns(days=whole.cast(pl.Int64) - pl.col("held_days"))
+        .with_columns(held_days=pl.col("held_days").fill_null(0).cast(pl.Int64))
+        .with_columns(days=whole - pl.col("held_days"))
     )
 
 
 def _held_periods(overdue: pl.DataFrame, holds_late: pl.DataFrame, on: date) -> pl.DataFrame:
     """Merge the holds of each item into periods that do not overlap (one row per item x period)."""
-    end = pl.lit(on).dt.offset_by("1d")
+    end = pl.lit(on) + pl.duration(days=1)
     active = holds_late.filter(pl.col("stops_late_charge"))
     named = active.filter(pl.col("item_id").is_not_null()).join(overdue.select("item_id"), on="item_id", how="inner")
     general = active.filter(pl.col("item_id").is_null()).drop("item_id")

@@ -6,7 +6,7 @@ point: any split of the readings by service point gives the same rows.
 
 import polars as pl
 
-from recoup.core import money, outcome, periods
+from recoup.core import money, outcome, periods, runs
 from recoup.core.frames import DETERMINANTS, READINGS, conform
 from recoup.core.outcome import Outcome
 
@@ -48,7 +48,7 @@ def determine(
     `ytd_wh` sums the determinants made here, so pass a service point's readings from the tier year's start.
     Tier months: calendar months in service, first and last whole (cases B03-B17).
     """
-    rows = conform(readings, READINGS).with_row_index("row").with_columns(is_duplicate=_is_duplicate())
+    rows = _sort(conform(readings, READINGS))
     chained = _chain(rows.filter(~_is_broken()))
     openings = chained.filter(_is_opening())
     closing = pl.concat([chained.filter(~_is_opening()), rows.filter(_is_broken())], how="diagonal")
@@ -73,13 +73,15 @@ def tier_months(valid_from: pl.Expr, valid_to: pl.Expr, year_start: pl.Expr) -> 
 
     A null `valid_to` has no end. Source: practice-bank cases B03-B17.
     """
-    year_end = year_start.dt.offset_by("1y")
+    year_end = pl.date(year_start.dt.year() + 1, year_start.dt.month(), 1)
     begin = pl.max_horizontal(valid_from, year_start)
     return periods.months_touched(begin, pl.min_horizontal(valid_to, year_end))
 
 
-def _is_duplicate() -> pl.Expr:
-    return pl.struct(*_REGISTER, "read_on", "part").is_first_distinct().not_()
+def _sort(readings: pl.DataFrame) -> pl.DataFrame:
+    """Sort the readings of each register in time and mark what repeats a reading (of one key the first stands)."""
+    ordered = readings.sort(*_REGISTER, "read_on", "part", "reading_key").with_row_index("row")
+    return ordered.with_columns(is_duplicate=~runs.begins(*_REGISTER, "read_on", "part"))
 
 
 def _is_broken() -> pl.Expr:
@@ -95,14 +97,13 @@ def _is_opening() -> pl.Expr:
 def _chain(readings: pl.DataFrame) -> pl.DataFrame:
     """Give each reading its starting index and day: stated, else the one before it in its register."""
     states_start = pl.col("index_from_e4").is_not_null() & pl.col("months").is_not_null()
-    before = pl.col("read_on", "index_e4").shift(1).over(_REGISTER).name.prefix("previous_")
     return (
-        readings.sort(*_REGISTER, "read_on", "part", "reading_key")
-        .with_columns(before)
+        readings.with_columns(begins=runs.begins(*_REGISTER))
         .with_columns(
-            start_e4=pl.coalesce("index_from_e4", "previous_index_e4"),
-            previous_on=pl.when(~states_start).then("previous_read_on"),
+            start_e4=pl.coalesce("index_from_e4", runs.value_before("index_e4", "begins")),
+            previous_on=pl.when(~states_start).then(runs.value_before("read_on", "begins")),
         )
+        .drop("begins")
     )
 
 
@@ -132,9 +133,9 @@ def _join_valid(rows: pl.DataFrame, dated: pl.DataFrame, *, on: list[str], take:
             (pl.col("valid_from") <= pl.col("read_on"))
             & (pl.col("valid_to").is_null() | (pl.col("valid_to") >= pl.col("read_on")))
         )
-        .sort("row", "valid_from")
-        .unique("row", keep="first", maintain_order=True)
     )
+    if near["row"].is_duplicated().any():
+        near = near.sort("row", "valid_from").unique("row", keep="first", maintain_order=True)
     return rows.join(near.select("row", *take), on="row", how="left", validate="1:1")
 
 
@@ -218,7 +219,7 @@ def _tenure(billed: pl.DataFrame, services: pl.DataFrame, starts_month: int) -> 
         served_from=pl.col("valid_from").min(),
         served_to=pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max()),
     )
-    last_day = pl.col("read_on").dt.offset_by("-1d")
+    last_day = pl.col("read_on") - pl.duration(days=1)
     begin = pl.max_horizontal("tenure_from", "served_from")
     end = pl.min_horizontal("tenure_to", "served_to")
     return (
@@ -233,16 +234,16 @@ def _accumulate(billed: pl.DataFrame) -> pl.DataFrame:
 
     `part` numbers the bills of one contract that begin on one day: several meters, or rows that are not a chain.
     """
-    group = ["service_point", "contract_id", "tier_year_on"]
-    ordered = billed.sort(*group, "read_on", "part", "service_point", "reading_key")
-    bill_key = ["contract_id", "period_from"]
-    used = money.exact("quantity").cum_sum().over(group) - money.exact("quantity")
-    rows = ordered.with_columns(
+    group = ("contract_id", "service_point", "tier_year_on")
+    in_year = billed.sort(*group, "read_on", "part", "reading_key").with_columns(begins=runs.begins(*group))
+    used = in_year.with_columns(ytd_wh=runs.sum_before("quantity", "begins"))
+    bill = ("contract_id", "period_from")
+    in_bill = used.sort(*bill, "read_on", "part", "service_point", "reading_key")
+    rows = in_bill.with_columns(begins=runs.begins(*bill)).with_columns(
         kind=pl.lit(ENERGY_TOTAL),
         bill_on=pl.col("read_on"),
         period_to=pl.col("read_on"),
-        part=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(bill_key),
-        ytd_wh=money.narrow(used),
+        part=runs.number("begins"),
         free_wh=pl.col("free_wh_month").fill_null(0) * pl.col("months"),
     )
     return conform(rows, DETERMINANTS)

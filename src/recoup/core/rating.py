@@ -124,7 +124,7 @@ def _cells(versions: pl.DataFrame, days: pl.Series) -> pl.DataFrame:
 
 def _place(determinants: pl.DataFrame, arrays: _Tariffs) -> pl.DataFrame:
     """Add the tariff's version in force on the last day of each period (null: none)."""
-    last_day = determinants["period_to"].dt.offset_by("-1d")
+    last_day = determinants.select(pl.col("period_to") - pl.duration(days=1)).to_series()
     span = arrays.days.search_sorted(last_day, side="right").alias("span")
     return determinants.with_columns(span).join(
         arrays.cells, on=["tariff", "span"], how="left", validate="m:1", maintain_order="left"

@@ -151,15 +151,13 @@ def derive_stages(
 
 def _keep_standing(touches: pl.DataFrame, touch_items: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """Keep the touches that named no item, or at least one item that is still open."""
-    opened = items.filter(pl.col("open_minor") > 0).select("item_id", still_open=True)
-    named = (
-        touch_items.filter(pl.col("decided_on") >= pl.lit(touches["decided_on"].min(), dtype=pl.Date))
-        .join(touches.select("contract_id").unique(), on="contract_id", how="semi")
-        .join(opened, on="item_id", how="left")
-        .group_by(_TOUCH)
-        .agg(pl.col("still_open").any())
+    opened = items.filter(pl.col("open_minor") > 0).select("item_id")
+    named = touch_items.filter(pl.col("decided_on") >= pl.lit(touches["decided_on"].min(), dtype=pl.Date)).join(
+        touches.select("contract_id").unique(), on="contract_id", how="semi"
     )
-    return touches.join(named, on=_TOUCH, how="left").filter(pl.col("still_open").fill_null(True))
+    standing = named.join(opened, on="item_id", how="inner")  # an item has one row: nothing is multiplied
+    closed = named.select(_TOUCH).join(standing, on=_TOUCH, how="anti")
+    return touches.join(closed, on=_TOUCH, how="anti")
 
 
 def count_waits(stages: pl.DataFrame, holds: pl.DataFrame, on: date) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from recoup.core.frames import HOLDS, ITEMS
 from recoup.database.bulk import read_rows
 from recoup.engine import book as loading
 from recoup.engine.figures import as_kwh, as_major, as_share
+from recoup.engine.report import is_invented
 from recoup.engine.runs import Connection, Cut, current_snapshot, last_done_on
 from recoup.engine.why import Law, Row, read_dicts
 
@@ -40,6 +41,7 @@ def explain_bill(connection: Connection, number: str, law: Law) -> Row:
     told = {
         "bill": _describe_bill(bill, digits),
         "as_of": on.isoformat(),
+        "simulated": is_invented(),
         "denom": bill["denom"],
         "determinant": _describe_determinant(connection, bill),
         "lines": _describe_lines(connection, bill, law),

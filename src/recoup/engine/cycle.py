@@ -120,6 +120,8 @@ class _Cycle:
     ) -> None:
         self.connection, self.rules, self.profile = connection, rules, profile
         self.run = runs.get_open_run(connection)
+        if self.run is not None:  # whoever left it open is dead: this session holds the cycle's lock
+            runs.free_dead_leases(connection, self.run)
         self.snapshot = (
             runs.get_cut(connection, self.run.cut_no).snapshot if self.run else runs.current_snapshot(connection)
         )

@@ -16,6 +16,7 @@ from recoup.domains.book.queries import get_book, mode_of
 from recoup.engine.figures import Facts, as_kwh, as_major, as_share, read_facts, read_history
 from recoup.engine.runs import Connection
 from recoup.rulebook import Rulebook
+from recoup.rulebook.schema import StrategyDocument
 
 INVENTED = ("demo", "evaluation")
 
@@ -44,18 +45,31 @@ def build_report(connection: Connection, on: date | None) -> dict[str, Any]:
             "jurisdiction": book.jurisdiction,
             "modes": {function: mode_of(function) for function in FUNCTIONS},
         },
-        "simulated": book.kind in INVENTED or any(feed["simulated"] for feed in facts.feeds),
+        "simulated": is_invented() or any(feed["simulated"] for feed in facts.feeds),
         "run": _describe_run(facts, rules.content_hash),
         "denom": rules.denom,
         **summarise(facts, rules.minor_digits),
         "reasons": {each.code: {"zh": each.title.zh, "en": each.title.en} for each in documents.reasons},
+        "stages": _title_stages(documents),
         "simulation": _measure_simulation(connection, day, rules.denom) if is_peopled() else None,
     }
 
 
+def _title_stages(documents: Rulebook) -> dict[str, dict[str, str]]:
+    """Titles of the stages where one ladder holds for all; several ladders number different things."""
+    ladders = [found for found in documents.documents if isinstance(found, StrategyDocument)]
+    rungs = ladders[0].values[-1].rungs if len(ladders) == 1 else ()
+    return {str(rung.stage): {"zh": rung.title.zh, "en": rung.title.en} for rung in rungs}
+
+
+def is_invented() -> bool:
+    """Whether what this book holds may be simulated: a demonstration or an evaluation, never a live book."""
+    return get_book().kind in INVENTED
+
+
 def is_peopled() -> bool:
     """Whether the payers of this book are simulated."""
-    return get_book().kind in INVENTED and mode_of("BILLS") != "external"
+    return is_invented() and mode_of("BILLS") != "external"
 
 
 def _measure_simulation(connection: Connection, on: date, denom: str) -> list[dict[str, Any]]:

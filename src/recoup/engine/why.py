@@ -16,6 +16,7 @@ from recoup.core.guards import ACTED
 from recoup.core.rules import Rules
 from recoup.engine import lake
 from recoup.engine.figures import ClosedRun, as_major, find_run
+from recoup.engine.report import is_invented
 from recoup.engine.runs import Connection
 from recoup.rulebook import Rulebook
 from recoup.rulebook.schema import StrategyDocument
@@ -53,6 +54,7 @@ def answer(connection: Connection, number: str, on: date | None, law: Law) -> Ro
     return {
         "asked": number,
         "on": run.business_on.isoformat(),
+        "simulated": is_invented(),
         "denom": law.rules.denom,
         "run": {
             "run_no": run.run_no,

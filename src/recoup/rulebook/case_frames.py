@@ -55,7 +55,9 @@ def prepare(file: CaseFile, library: Library) -> Prepared:
         is_last_only=file.quote == "last",
         denom=found.rules.denom,
     )
-    return Prepared(case, found.rules, found.references, debts.assumptions)
+    undated = any(stated.period_from is None for stated in file.determinants)
+    read_as = [f"determinants: no dates given; read by the prices of {anchor.isoformat()}"] if undated else []
+    return Prepared(case, found.rules, found.references, (*read_as, *debts.assumptions))
 
 
 def _tenure(file: CaseFile) -> tuple[date, date | None]:

@@ -25,6 +25,7 @@ PER_10K = 10_000
 _MINOR = ("open_minor", "overdue_minor", "held_minor", "unapplied_minor", "in_transit_minor")
 _COUNTS = ("oldest_overdue_days", "overdue_bills", "late_bills_12m")
 _POOL = ["pool", "org_unit"]
+_RANKED = ("contract_id", "contract_key", "key64", "org_unit", "overdue_minor", "considered_at")
 
 
 class DecidedTwice(Exception):
@@ -124,18 +125,16 @@ def ration(proposals: pl.DataFrame, rules: Rules, on: date, seed: int) -> Outcom
     units = proposals.group_by("org_unit").agg(contracts=pl.len().cast(pl.Int64))
     share = pl.col("capacity_per_10k") * pl.col("contracts")
     ranked = (
-        proposals.filter(pl.col("guards_failed") == 0)
-        .select("contract_id", "contract_key", "key64", "org_unit", "overdue_minor", "considered_at")
+        proposals.select("guards_failed", *_RANKED)
+        .with_row_index("row")
+        .filter(pl.col("guards_failed") == 0)
         .with_columns(strategy.pick(ladder, "considered_at", "pool", "capacity_per_10k"))
         .join(units, on="org_unit", how="left", nulls_equal=True)
         .with_columns(
             capacity=(share + (PER_10K - 1)) // PER_10K,
             drawn=draws.draw_u64(pl.col("key64"), seed=seed, purpose="ration", day=on),
         )
-        .sort(
-            *(*_POOL, "overdue_minor", "drawn", "contract_key"),
-            descending=[False, False, True, False, False],
-        )
+        .sort("overdue_minor", "drawn", "contract_key", descending=[True, False, False])
         .with_columns(place=pl.col("contract_id").cum_count().over(_POOL))
         .with_columns(admitted=pl.col("capacity").is_null() | (pl.col("place") <= pl.col("capacity")))
     )
@@ -173,18 +172,17 @@ def _mark(proposals: pl.DataFrame, ranked: pl.DataFrame, cutoffs: pl.DataFrame) 
         ranked.join(contested, on=_POOL, how="inner", nulls_equal=True)  # elsewhere everybody was admitted
         .with_columns(chance=pl.when(tied).then(chance))
         .select(
-            "contract_id",
+            "row",
             refused=~pl.col("admitted"),
             chance=pl.when("admitted").then("chance").otherwise(money.PPM - pl.col("chance")).cast(pl.Int32),
         )
     )
-    return (
-        proposals.join(marks, on="contract_id", how="left", maintain_order="left")
-        .with_columns(
-            guards_failed=pl.col("guards_failed") | set_bits({Guard.CAPACITY: pl.col("refused")}),
-            propensity_ppm=pl.col("chance").fill_null(money.PPM).cast(pl.Int32),
-        )
-        .drop("refused", "chance")
+    everyone = proposals.height
+    refused = pl.repeat(False, everyone, eager=True).scatter(marks["row"], marks["refused"])
+    certain = pl.repeat(money.PPM, everyone, dtype=pl.Int32, eager=True)
+    propensity = certain.scatter(marks["row"], marks["chance"].fill_null(money.PPM))
+    return proposals.with_columns(
+        guards_failed=pl.col("guards_failed") | set_bits({Guard.CAPACITY: pl.lit(refused)}), propensity_ppm=propensity
     )
 
 

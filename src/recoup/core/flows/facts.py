@@ -18,11 +18,13 @@ ON_ITS_WAY = ("IN_TRANSIT", "SUSPENSE_MATCH")
 
 def select_contracts(book: DayBook, on: date) -> pl.DataFrame:
     """Contracts that are active at `on`, owe or are owed."""
-    concerned = pl.concat(
-        [frame.filter(pl.col("open_minor") > 0)["contract_id"] for frame in (book.items, book.credits)]
-    ).unique()
     ends = pl.col("valid_to")
-    active = (pl.col("valid_from") <= on) & (ends.is_null() | (ends > on))
+    active = ((pl.col("valid_from") <= on) & (ends.is_null() | (ends > on))).fill_null(False)
+    idle = book.contracts.filter(~active).select("contract_id")
+    concerned = pl.concat(
+        frame.filter(pl.col("open_minor") > 0).join(idle, on="contract_id", how="semi")["contract_id"]
+        for frame in (book.items, book.credits)
+    )
     return book.contracts.filter(active | pl.col("contract_id").is_in(concerned.implode())).select(
         *(
             "contract_id",
@@ -53,7 +55,8 @@ def gather_facts(book: DayBook, contracts: pl.DataFrame, on: date, rules: Rules)
         strategy.count_waits(stages, book.holds, on),
         _count_late(book.rollups, on),
     ]
-    facts = pl.concat([part.select("contract_id") for part in parts]).unique().sort("contract_id")
+    ids = pl.concat([part["contract_id"] for part in parts]).sort()
+    facts = ids.filter(ids.ne_missing(ids.shift(1))).to_frame()
     for part in parts:  # sorted on both sides, a join is a merge
         facts = facts.join(part.sort("contract_id"), on="contract_id", how="left", maintain_order="left")
     return facts

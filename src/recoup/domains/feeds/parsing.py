@@ -9,6 +9,9 @@ import polars as pl
 # Blank, and what PostgreSQL writes for null.
 _NOTHING = ("", "\\N")
 
+# What would be read as zero once its digits are padded.
+_NO_DIGIT = ("-", "+", ".", "-.", "+.")
+
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)$"
 
 
@@ -42,7 +45,7 @@ def parse_scaled(text: pl.Expr, scale: int) -> pl.Expr:
     whole = parts.struct.field("field_0")
     digits = parts.struct.field("field_1").fill_null("").str.strip_chars_end("0")
     joined = pl.concat_str(whole, digits.str.pad_end(scale, "0")).cast(pl.Int64, strict=False)
-    fits = (digits.str.len_bytes() <= scale) & (text != ".")
+    fits = (digits.str.len_bytes() <= scale) & ~text.is_in(_NO_DIGIT)
     return pl.when(fits).then(joined)
 
 

@@ -12,8 +12,9 @@ def files_account_for_every_row(scene: Scene) -> Finding:
     lost = """
         SELECT load_id, name, rows_read, rows_loaded, rows_known, rows_superseding, rows_conflicting,
                rows_quarantined, rows_skipped
-        FROM loaded_file WHERE state = 'LOADED' AND rows_read <> rows_loaded + rows_known + rows_superseding + rows_conflicting + rows_quarantined
-                           + rows_skipped
+        FROM loaded_file
+        WHERE state = 'LOADED' AND rows_read <> rows_loaded + rows_known + rows_superseding + rows_conflicting
+                                                + rows_quarantined + rows_skipped
     """
     read, files = scene.rows("SELECT coalesce(sum(rows_read), 0), count(*) FROM loaded_file")[0]
     return expect_none(scene, lost, "files do not account for their rows", f"{read:,} rows of {files:,} files")
