@@ -7,7 +7,7 @@ import polars as pl
 from recoup.core.frames import ALLOCATIONS, CHARGES_BOOKED, CREDITS, HOLDS, ITEMS, empty
 from recoup.core.rules import LATE_CHARGE_RATES, TARIFF_BLOCKS, AllocationPolicy, Rules
 
-STATE_GRID = AllocationPolicy("STATE_GRID", ("ENERGY", "LATE_CHARGE"), "test")
+STATE_GRID = AllocationPolicy("STATE_GRID", ("ENERGY", "LATE_CHARGE"), "test", due_first=True)
 CIVIL_CODE_561 = AllocationPolicy("CIVIL_CODE_561", ("LATE_CHARGE", "ENERGY"), "test")
 
 

@@ -52,6 +52,25 @@ class TestOrderOfDebts:
         assert pieces(items(second, first), credits(payment("P", 1_00, ON, item_id=1))) == {(1, 99, 1_00, "STATE_GRID")}
 
 
+    def test_with_due_first_a_late_charge_due_today_comes_before_principal_due_tomorrow(self) -> None:
+        policy = STATE_GRID._replace(due_first=True)
+        later = bill("MAR", 100_00, date(2025, 3, 2), item_id=15, issued_on=date(2025, 2, 1))
+        money_in = credits(payment("P", 312_50, ON, item_id=1))
+
+        assert pieces(items(later, JAN, CHARGE), money_in, policy) == {
+            (1, 11, 300_00, "STATE_GRID"),
+            (1, 13, 12_00, "STATE_GRID"),
+            (1, 15, 50, "STATE_GRID"),
+        }
+
+    def test_with_due_first_a_debt_due_today_is_due(self) -> None:
+        policy = STATE_GRID._replace(due_first=True)
+        today = bill("MAR", 100_00, ON, item_id=15, issued_on=date(2025, 2, 1))
+        money_in = credits(payment("P", 101_00, ON, item_id=1))
+
+        assert (1, 15, 100_00, "STATE_GRID") in pieces(items(today, CHARGE), money_in, policy)
+
+
 class TestOrderOfCredits:
     def test_the_earliest_value_day_then_the_key(self) -> None:
         money_in = credits(

@@ -39,9 +39,10 @@ def test_stops_and_slices_change_nothing_and_the_resident_book_is_the_one_a_relo
     enter_copy(loaded_book)
     compared = {START, START + timedelta(days=9), MONTH_END, MONTH_END + timedelta(days=2), END}
     for first, last in ((0, 0), (1, 11), (12, (END - START).days)):
-        for on, resident in close_and_keep(START + timedelta(days=first), START + timedelta(days=last)):
+        until = START + timedelta(days=last)
+        for on, resident in close_and_keep(START + timedelta(days=first), until):
             if on in compared:
-                reloaded = reload(on)
+                reloaded = reload(on, until)
                 found = {name: not_in_both(getattr(resident, name), getattr(reloaded, name), name) for name in _KEYS}
                 assert found == {name: [] for name in _KEYS}, on
     assert slices_per_run() == {3}
@@ -97,15 +98,15 @@ def join(books: list[Book]) -> Book:
     return Book(*(pl.concat([getattr(book, name) for book in books]) for name in Book._fields))
 
 
-def reload(on: date) -> Book:
-    """The book as a worker would load it the next morning."""
+def reload(on: date, until: date) -> Book:
+    """The book as a worker would load it the next morning, to close the days up to `until`."""
     from recoup.engine import cycle, runs
     from recoup.engine.profile import read_rules
 
     next_on = on + timedelta(days=1)
     with connect("app") as connection:
         cut = runs.Cut(0, next_on, runs.current_snapshot(connection))
-        return cycle.load_book(connection, cut, next_on, END, read_rules())[0]
+        return cycle.load_book(connection, cut, next_on, until, read_rules())[0]
 
 
 def not_in_both(resident: pl.DataFrame, reloaded: pl.DataFrame, name: str) -> list:
@@ -219,6 +220,6 @@ def reasons(on: date) -> dict[str, int]:
 
 def test_frames_of_a_loaded_book_keep_their_contracts(enter_copy: Enter, closed_book: str) -> None:
     enter_copy(closed_book)
-    loaded = reload(END)
+    loaded = reload(END, END)
     for name, schema in (("items", frames.ITEMS), ("credits", frames.CREDITS), ("holds", frames.HOLDS)):
         assert frames.conform(getattr(loaded, name), schema).equals(getattr(loaded, name))

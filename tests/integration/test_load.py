@@ -396,3 +396,13 @@ def test_two_loads_at_once_are_refused(book: str, tmp_path: Path) -> None:
     with connect("app") as other, pytest.raises(LoadRefused, match="another load"):
         other.execute("SELECT pg_advisory_lock(hashtext('recoup.load'))")
         load(folder)
+
+
+def test_simulated_data_stay_out_of_a_live_book(database: str, tmp_path: Path) -> None:
+    from recoup.domains.book.operations import create_book
+    from recoup.domains.feeds.manifest import LoadRefused
+
+    create_book(kind="live", jurisdiction="cn/shandong", seed=1, name="test")
+    with pytest.raises(LoadRefused, match="live book"):
+        load(given.write(tmp_path / "1", given.base(), simulated=True))
+    assert load(given.write(tmp_path / "2", given.base())).complete

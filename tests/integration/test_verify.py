@@ -70,9 +70,7 @@ TAMPERINGS = {
     "open_amounts_rebuild": [
         "UPDATE item_open SET open_minor = open_minor + 1 WHERE item_id = (SELECT min(item_id) FROM item_open)"
     ],
-    "rollups_rebuild": [
-        "UPDATE rollup SET contacts = contacts + 1 WHERE (contract_id, month_on) = (SELECT contract_id, month_on FROM rollup LIMIT 1)"
-    ],
+    "rollups_rebuild": ["UPDATE rollup SET contacts = contacts + 1 WHERE month_on = '2025-01-01'"],
     "episodes_rebuild": ["UPDATE episode SET episode_from_on = episode_from_on - 1"],
     "a_mirrored_book_posts_nothing": ["SELECT 1"],
     "nothing_is_done_on_a_stale_feed": ["""UPDATE run SET feeds = '{"billing": "2025-01-01T00:00:00+08:00"}'"""],

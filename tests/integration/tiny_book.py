@@ -78,17 +78,20 @@ def fill(
 
 def load(files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE) -> None:
     """Load files as `recoup load` does; every row must be taken."""
+    from recoup.domains.book.queries import get_book
     from recoup.usecases.load import load_folder
 
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), files, as_of_on=as_of_on)
+        write_folder(Path(folder), files, as_of_on=as_of_on, simulated=get_book().kind != "live")
         report = load_folder(Path(folder))
     lost = [(f.record.name, f.record.detail) for f in report.files if f.record.loaded != f.record.read]
     assert report.complete and not lost, lost
 
 
-def write_folder(folder: Path, files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE) -> None:
-    """Write files and their manifest in the documented format."""
+def write_folder(
+    folder: Path, files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE, simulated: bool = True
+) -> None:
+    """Write files and their manifest in the documented format; a live book takes none that is simulated."""
     for entity, rows in files.items():
         rows.write_csv(folder / f"{entity}.csv")
     stated = [{"name": f"{entity}.csv", "entity": entity, "rows": rows.height} for entity, rows in files.items()]
@@ -96,7 +99,7 @@ def write_folder(folder: Path, files: Mapping[str, pl.DataFrame], *, as_of_on: d
         "feed": "tiny",
         "source": "tiny",
         "as_of": f"{as_of_on}T12:00:00+08:00",
-        "simulated": True,
+        "simulated": simulated,
         "denom": "CNY",
         "files": stated,
     }

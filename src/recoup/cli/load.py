@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -74,6 +75,11 @@ def load(
             report = _reader(format_)(folder, show)
     except (LoadRefused, BookMissing) as refusal:
         raise UserError(str(refusal)) from refusal
+    except psycopg.OperationalError as error:
+        raise UserError(
+            f"the database went away ({str(error).strip().splitlines()[0]}); "
+            "run the same command again: it goes on where it stopped"
+        ) from error
     _print(report, _WORDS[lang.value])
     if not report.complete:
         raise typer.Exit(1)

@@ -28,14 +28,17 @@ def allocate(debits: pl.DataFrame, credits: pl.DataFrame, on: date, policy: Allo
     `debits` are ITEMS, `credits` CREDITS. Takes part: a credit that is FREE, open and valued on or before
     `on`; a debt that is open and issued on or before `on`. A credit first pays the debt of its group that its
     payer named (Civil Code 560); then what is left of the credits (earliest value day, then key) meets what
-    is left of the debts (the policy's components, then earliest due, then key) until one side is used up. A
-    component that the policy does not name comes last. Returns ALLOCATIONS valued on `on`, amounts positive
+    is left of the debts (with `policy.due_first` those due by `on` first, Civil Code 560 again; the policy's
+    components, then earliest due, then key) until one side is used up. A component that the policy does not
+    name comes last. Returns ALLOCATIONS valued on `on`, amounts positive
     minor units.
     """
     debits, credits = _that_can_meet(debits, credits, on)
     if credits.is_empty():
         return empty(ALLOCATIONS)
-    owed = _in_order(debits.select(*_SIDE, _rank(policy), "due_on"), "rank", "due_on")
+    owed = _in_order(
+        debits.select(*_SIDE, _is_later(policy, on), _rank(policy), "due_on"), "is_later", "rank", "due_on"
+    )
     paid_in = _in_order(credits.select(*_SIDE, "value_on", "designation"), "value_on")
     named = _named(owed, paid_in)
     ordered = overlap(_less(owed, named, "left_row"), _less(paid_in, named, "right_row"), _MEET)
@@ -87,6 +90,12 @@ def _that_can_meet(debits: pl.DataFrame, credits: pl.DataFrame, on: date) -> tup
 def _in_order(items: pl.DataFrame, *order: str) -> pl.DataFrame:
     """Sort by group, denom, the given order and the natural key, and number the rows."""
     return items.sort(*_MEET, *order, "item_key", nulls_last=True).with_row_index("row")
+
+
+def _is_later(policy: AllocationPolicy, on: date) -> pl.Expr:
+    """Whether a debt waits until all that is due by now is paid."""
+    later = (pl.col("due_on") > on).fill_null(False) if policy.due_first else pl.lit(False)
+    return later.alias("is_later")
 
 
 def _rank(policy: AllocationPolicy) -> pl.Expr:

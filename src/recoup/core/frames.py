@@ -252,10 +252,11 @@ def empty(schema: Schema) -> pl.DataFrame:
 
 def conform(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """Select the contract's columns in its order; raise FrameMismatch for a missing column or a wrong type."""
-    missing = [name for name in schema if name not in frame.columns]
+    known = frame.schema
+    missing = [name for name in schema if name not in known]
     if missing:
         raise FrameMismatch(f"missing columns: {', '.join(missing)}")
-    wrong = [f"{n}: {frame.schema[n]} is not {t}" for n, t in schema.items() if frame.schema[n] != t]
+    wrong = [f"{n}: {known[n]} is not {t}" for n, t in schema.items() if known[n] != t]
     if wrong:
         raise FrameMismatch("; ".join(wrong))
     return frame.select(list(schema))

@@ -13,7 +13,7 @@ from datetime import date
 
 import polars as pl
 
-from recoup.core import money, outcome, periods, runs
+from recoup.core import money, outcome, periods, stretches
 
 SEGMENT_BY_DAY = "SEGMENT_BY_DAY"
 WHOLE_DEBT_AT_HIGHER_RATE = "WHOLE_DEBT_AT_HIGHER_RATE"
@@ -39,15 +39,15 @@ def assess(
 
     The minimum lifts a charge above nothing, the cap is a share of the item's original amount; null: no limit.
     """
-    segments = _segments(items, paid, rates, holds_late, on)
-    principals = _principals(items).join(_unrated(items, rates), on="item_id", how="anti")
+    rated = _rated(items, rates)
+    segments = _segments(rated, paid, rates, holds_late, on)
     day_amounts = money.exact("principal_minor") * money.exact("days") * money.exact("rate_ppm")
     accrued = (
         segments.select("item_id", last_on="segment_to", accrued_wide=day_amounts)
         .group_by("item_id")
         .agg(pl.col("accrued_wide").sum(), charged_to_on=pl.col("last_on").max() - pl.duration(days=1))
     )
-    charged = principals.join(accrued, on="item_id", how="left", validate="1:1")
+    charged = rated.join(accrued, on="item_id", how="left", validate="1:1")
     return _limit(charged.join(_limits(charged, rates), on="item_id", how="left", validate="1:1"))
 
 
@@ -59,13 +59,12 @@ def explain(
     Columns item_id, segment_from, segment_to (exclusive), days (held ones taken off), held_days, principal_minor,
     rate_ppm, param_id. The contract's own rate prevails over the table's, before and after the year end.
     """
-    return _segments(items, paid, rates, holds_late, on).sort("item_id", "segment_from")
+    return _segments(_rated(items, rates), paid, rates, holds_late, on).sort("item_id", "segment_from")
 
 
 def _segments(
-    items: pl.DataFrame, paid: pl.DataFrame, rates: pl.DataFrame, holds_late: pl.DataFrame, on: date
+    rated: pl.DataFrame, paid: pl.DataFrame, rates: pl.DataFrame, holds_late: pl.DataFrame, on: date
 ) -> pl.DataFrame:
-    rated = _principals(items).join(_unrated(items, rates), on="item_id", how="anti")
     overdue = rated.filter(pl.col("overdue_from_on") <= on)
     spans = _principal_spans(overdue, paid, on)
     priced = _price(_split_at_year_end(spans), rates)
@@ -75,7 +74,7 @@ def _segments(
 
 def refused(items: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
     """Return issues for principal items whose class has no rate on the day they fall overdue."""
-    unknown = _unrated(items, rates)
+    unknown = _judge_rates(items, rates).filter(~pl.col("is_rated"))
     shown = pl.concat_str(
         [pl.col("class").fill_null("no class"), pl.col("overdue_from_on").cast(pl.String).fill_null("no day")],
         separator=" on ",
@@ -84,11 +83,19 @@ def refused(items: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
     return outcome.issue(unknown, kind="NO_LATE_CHARGE_RATE", key=key, field="class", detail=shown)
 
 
-def _unrated(items: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
-    """Principal items without a day of falling overdue, or whose class has no rate on it."""
+def _rated(items: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    """Principal items that can be charged."""
+    return _judge_rates(items, rates).filter("is_rated").drop("rates_from", "is_rated")
+
+
+def _judge_rates(items: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    """Principal items with `is_rated`: not so without a day of falling overdue, or a rate of their class on it."""
     begins = rates.group_by("class").agg(rates_from=pl.col("valid_from").min())
-    rows = _principals(items).join(begins, on="class", how="left")
-    return rows.filter((pl.col("overdue_from_on") >= pl.col("rates_from")).fill_null(False).not_())
+    return (
+        _principals(items)
+        .join(begins, on="class", how="left")
+        .with_columns(is_rated=(pl.col("overdue_from_on") >= pl.col("rates_from")).fill_null(False))
+    )
 
 
 def _principals(items: pl.DataFrame) -> pl.DataFrame:
@@ -106,6 +113,8 @@ def _principal_spans(overdue: pl.DataFrame, paid: pl.DataFrame, on: date) -> pl.
         segment_to=end,
         principal_minor="amount_minor",
     )
+    if applied.is_empty():
+        return whole.filter(pl.col("principal_minor") > 0)
     parted = terms.drop("amount_minor").join(_run(terms, applied, on), on="item_id", how="inner", validate="1:m")
     return pl.concat([whole, parted.select(whole.columns)]).filter(pl.col("principal_minor") > 0)
 
@@ -123,11 +132,11 @@ def _run(terms: pl.DataFrame, applied: pl.DataFrame, on: date) -> pl.DataFrame:
         .sort("item_id", "day")
     )
     is_last = pl.col("item_id").ne_missing(pl.col("item_id").shift(-1))
-    return daily.with_columns(begins=runs.begins("item_id")).select(
+    return daily.with_columns(begins=stretches.begins("item_id")).select(
         "item_id",
         segment_from="day",
         segment_to=pl.when(is_last).then(pl.lit(on) + pl.duration(days=1)).otherwise(pl.col("day").shift(-1)),
-        principal_minor=runs.sum_before("change_minor", "begins") + pl.col("change_minor"),
+        principal_minor=stretches.sum_before("change_minor", "begins") + pl.col("change_minor"),
     )
 
 
@@ -164,8 +173,7 @@ def _price(spans: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
 def _take_off_holds(segments: pl.DataFrame, overdue: pl.DataFrame, holds_late: pl.DataFrame, on: date) -> pl.DataFrame:
     """Add `days` and `held_days`; a day under several holds is taken off once."""
     whole = periods.days_between(pl.col("segment_from"), pl.col("segment_to")).cast(pl.Int64)
-    held = _held_periods(overdue, holds_late, on)
-    if held.is_empty():
+    if holds_late.is_empty() or (held := _held_periods(overdue, holds_late, on)).is_empty():
         return segments.with_columns(days=whole, held_days=pl.lit(0, pl.Int64))
     numbered = segments.with_row_index("row")
     common = periods.overlap_days(pl.col("segment_from"), pl.col("segment_to"), pl.col("held_from"), pl.col("held_to"))

@@ -6,7 +6,7 @@ point: any split of the readings by service point gives the same rows.
 
 import polars as pl
 
-from recoup.core import money, outcome, periods, runs
+from recoup.core import money, outcome, periods, stretches
 from recoup.core.frames import DETERMINANTS, READINGS, conform
 from recoup.core.outcome import Outcome
 
@@ -81,7 +81,7 @@ def tier_months(valid_from: pl.Expr, valid_to: pl.Expr, year_start: pl.Expr) -> 
 def _sort(readings: pl.DataFrame) -> pl.DataFrame:
     """Sort the readings of each register in time and mark what repeats a reading (of one key the first stands)."""
     ordered = readings.sort(*_REGISTER, "read_on", "part", "reading_key").with_row_index("row")
-    return ordered.with_columns(is_duplicate=~runs.begins(*_REGISTER, "read_on", "part"))
+    return ordered.with_columns(is_duplicate=~stretches.begins(*_REGISTER, "read_on", "part"))
 
 
 def _is_broken() -> pl.Expr:
@@ -98,10 +98,10 @@ def _chain(readings: pl.DataFrame) -> pl.DataFrame:
     """Give each reading its starting index and day: stated, else the one before it in its register."""
     states_start = pl.col("index_from_e4").is_not_null() & pl.col("months").is_not_null()
     return (
-        readings.with_columns(begins=runs.begins(*_REGISTER))
+        readings.with_columns(begins=stretches.begins(*_REGISTER))
         .with_columns(
-            start_e4=pl.coalesce("index_from_e4", runs.value_before("index_e4", "begins")),
-            previous_on=pl.when(~states_start).then(runs.value_before("read_on", "begins")),
+            start_e4=pl.coalesce("index_from_e4", stretches.value_before("index_e4", "begins")),
+            previous_on=pl.when(~states_start).then(stretches.value_before("read_on", "begins")),
         )
         .drop("begins")
     )
@@ -235,15 +235,15 @@ def _accumulate(billed: pl.DataFrame) -> pl.DataFrame:
     `part` numbers the bills of one contract that begin on one day: several meters, or rows that are not a chain.
     """
     group = ("contract_id", "service_point", "tier_year_on")
-    in_year = billed.sort(*group, "read_on", "part", "reading_key").with_columns(begins=runs.begins(*group))
-    used = in_year.with_columns(ytd_wh=runs.sum_before("quantity", "begins"))
+    in_year = billed.sort(*group, "read_on", "part", "reading_key").with_columns(begins=stretches.begins(*group))
+    used = in_year.with_columns(ytd_wh=stretches.sum_before("quantity", "begins"))
     bill = ("contract_id", "period_from")
     in_bill = used.sort(*bill, "read_on", "part", "service_point", "reading_key")
-    rows = in_bill.with_columns(begins=runs.begins(*bill)).with_columns(
+    rows = in_bill.with_columns(begins=stretches.begins(*bill)).with_columns(
         kind=pl.lit(ENERGY_TOTAL),
         bill_on=pl.col("read_on"),
         period_to=pl.col("read_on"),
-        part=runs.number("begins"),
+        part=stretches.number("begins"),
         free_wh=pl.col("free_wh_month").fill_null(0) * pl.col("months"),
     )
     return conform(rows, DETERMINANTS)

@@ -76,11 +76,15 @@ class Strategy(NamedTuple):
 
 
 class AllocationPolicy(NamedTuple):
-    """Order in which money meets debts: components in this order, within one the earliest due first."""
+    """Order in which money meets debts: components in this order, within one the earliest due first.
+
+    With `due_first` every debt already due comes before every debt not yet due.
+    """
 
     code: str
     components: tuple[str, ...]
     param_id: str
+    due_first: bool = False
 
 
 class Rules(NamedTuple):

@@ -6,6 +6,7 @@ open; the next rung is stage + 1 and no other. Grain: one row per contract. Clos
 """
 
 from datetime import date
+from functools import lru_cache
 
 import polars as pl
 
@@ -41,6 +42,7 @@ class LadderGap(Exception):
     """The rungs of a strategy are not numbered 1, 2, 3 … without a gap."""
 
 
+@lru_cache(maxsize=16)  # asked for several times a day with the same strategies
 def build_ladder(strategies: tuple[Strategy, ...]) -> pl.DataFrame:
     """Lay out the rungs of all strategies as LADDER rows; raise LadderGap for a gap or a code given twice."""
     if len({strategy.code for strategy in strategies}) < len(strategies):

@@ -93,7 +93,8 @@ _READING = """
             ORDER BY i.valid_from DESC, i.version DESC LIMIT 1) AS installed_e4
     FROM reading r
     WHERE service_point || '/' || meter || '/' || register || '/' || read_on || '/' || part || '/' || source = %(key)s
-      AND service_point = %(service_point)s
+      AND service_point = coalesce((SELECT service_point FROM service WHERE service_id = %(service_id)s LIMIT 1),
+                                   split_part(%(key)s, '/', 1))
     ORDER BY version DESC LIMIT 1
 """
 
@@ -109,7 +110,7 @@ def _describe_determinant(connection: Connection, bill: Row) -> Row:
     }
     if bill["reading_key"] is None:
         return told
-    key = {"key": bill["reading_key"], "service_point": bill["reading_key"].split("/")[0]}
+    key = {"key": bill["reading_key"], "service_id": bill["service_id"]}
     for reading in read_dicts(connection, _READING, key):
         told["reading"] = _describe_reading(reading)
     return told

@@ -90,8 +90,8 @@ def find_run(connection: Connection, on: date | None) -> ClosedRun:
         raise NothingClosed("no business day is closed yet: run `recoup cycle --from … --to …` first")
     row = connection.execute(
         """
-        SELECT run_no, r.business_on, rulebook_hash, code_version, content_hash, snapshot, (
-            SELECT array_agg(file ORDER BY slice_no) FROM slice s WHERE s.run_no = r.run_no AND file IS NOT NULL)
+        SELECT run_no, r.business_on, rulebook_hash, code_version, content_hash, snapshot, ARRAY(
+            SELECT file FROM slice s WHERE s.run_no = r.run_no AND file IS NOT NULL ORDER BY slice_no)
         FROM run r JOIN cut USING (cut_no) WHERE r.business_on = %s AND state = 'DONE' AND mode = 'live'
         """,
         [on or last],
@@ -99,7 +99,7 @@ def find_run(connection: Connection, on: date | None) -> ClosedRun:
     if row is None:
         first = connection.execute("SELECT min(business_on) FROM run WHERE mode = 'live'").fetchone()
         raise NothingClosed(f"{on} is not closed: this book is closed from {first and first[0]} to {last}")
-    return ClosedRun(*row[:6], row[6] or [])
+    return ClosedRun(*row)
 
 
 def read_facts(connection: Connection, on: date | None, denom: str, timezone: str) -> Facts:

@@ -123,7 +123,7 @@ def resolve_allocation(documents: tuple[Document, ...]) -> AllocationPolicy:
     """The latest allocation policy."""
     document = next(found for found in documents if isinstance(found, Allocation))
     terms = document.values[-1]
-    return AllocationPolicy(terms.code, terms.components, name_parameter(document, terms))
+    return AllocationPolicy(terms.code, terms.components, name_parameter(document, terms), terms.due_first)
 
 
 def resolve_strategies(documents: tuple[Document, ...], digits: int) -> tuple[Strategy, ...]:

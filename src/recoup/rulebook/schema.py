@@ -83,10 +83,14 @@ class LateChargeTerms(Validity):
 
 
 class AllocationTerms(Validity):
-    """The order in which money meets debts: components in this order, within one the earliest due first."""
+    """The order in which money meets debts: components in this order, within one the earliest due first.
+
+    With `due_first` every debt already due comes before every debt not yet due.
+    """
 
     code: Text
     components: tuple[Text, ...] = Field(min_length=1)
+    due_first: bool
 
 
 class Block(Strict):

@@ -1,14 +1,15 @@
 """Loading a folder: its files in the order in which they refer to one another, then the feed's watermark."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from recoup import rulebook
 from recoup.database.connect import connect
 from recoup.database.failpoints import hit
+from recoup.domains.book.models import BookKind
 from recoup.domains.book.queries import get_book, mode_of
 from recoup.domains.feeds.layouts import LAYOUTS
 from recoup.domains.feeds.manifest import MANIFEST, LoadRefused, Manifest, read_manifest
@@ -56,6 +57,7 @@ def load_folder(folder: Path, progress: Progress = _silent) -> LoadReport:
     A load that was killed goes on where it stopped. Raises LoadRefused when the folder cannot be loaded at all.
     """
     manifest = read_manifest(folder)
+    _refuse_invention(manifest)
     terms = read_terms(manifest)
     order = {entity: place for place, entity in enumerate(LAYOUTS)}
     stated = sorted(manifest.files, key=lambda file: order.get(file.entity, -1))
@@ -65,6 +67,12 @@ def load_folder(folder: Path, progress: Progress = _silent) -> LoadReport:
     )
     report = load_sources(sender, [open_file(folder, file, terms) for file in stated], progress)
     return report._replace(ignored=_find_unnamed(folder, manifest))
+
+
+def _refuse_invention(manifest: Manifest) -> None:
+    """A live book holds what really happened, nothing else."""
+    if manifest.simulated and get_book().kind == BookKind.LIVE:
+        raise LoadRefused("this is a live book: simulated data go only into a demo or evaluation book")
 
 
 def read_terms(manifest: Manifest) -> Terms:
@@ -119,7 +127,7 @@ def _load_once(connection: Connection, source: Source, context: Context, progres
 
 
 @contextmanager
-def _only_loader() -> Any:
+def _only_loader() -> Iterator[Connection]:
     """A connection that no other loader shares the book with."""
     with connect("app") as connection:
         row = connection.execute(_ONE_AT_A_TIME).fetchone()

@@ -130,9 +130,8 @@ def split_bills(bills: pl.DataFrame) -> Split:
     rows = bills.with_row_index("row_no", 1).with_columns(pl.col("row_no").cast(pl.Int64))
     gas = rows.filter(pl.col("counter_type") == GAS).height
     power = rows.filter(pl.col("counter_type").ne_missing(GAS))
-    once = power.filter(power.drop("row_no").select(pl.struct(pl.all()).is_first_distinct()).to_series())
-    numbered = once.with_columns(
-        part=pl.int_range(1, pl.len() + 1).over("id", "invoice_date"),
+    once = power.join(_list_repeats(power, bills.columns), on="row_no", how="anti")
+    numbered = _number_parts(once).with_columns(
         reason=pl.coalesce(*(pl.when(broken).then(pl.lit(f"{field}|{why}")) for field, why, broken in _flaws())),
     )
     good = numbered.filter(pl.col("reason").is_null())
@@ -143,6 +142,24 @@ def split_bills(bills: pl.DataFrame) -> Split:
         duplicates=power.height - once.height,
         clients=_list_clients(once, good),
     )
+
+
+def _suspects(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """The few rows that may share these columns with another (hashes are quick, and may collide)."""
+    return rows.filter(rows.select(pl.struct(columns).hash()).to_series().is_duplicated())
+
+
+def _list_repeats(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Rows that repeat an earlier one exactly: row_no."""
+    suspects = _suspects(rows, columns)
+    return suspects.filter(~suspects.select(pl.struct(columns).is_first_distinct()).to_series()).select("row_no")
+
+
+def _number_parts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Number the rows of one client and day from 1 in the order of the file: `part`."""
+    day = ["id", "invoice_date"]
+    several = _suspects(rows, day).select("row_no", part=pl.int_range(1, pl.len() + 1).over(day))
+    return rows.join(several, on="row_no", how="left", maintain_order="left").with_columns(pl.col("part").fill_null(1))
 
 
 def _flaws() -> list[tuple[str, str, pl.Expr]]:
