@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recoup.core import draws, frames, realism, simulation
+from recoup.core import frames, realism, simulation
 from recoup.core.simulation import BEHAVIOUR, simulate_payments
 
 # Stated beforehand: measure, unit, target, tolerance. Public figures for days after the due day, late bills per
@@ -145,15 +145,6 @@ def test_a_bill_is_never_paid_before_an_older_one(history: pl.DataFrame) -> None
     assert in_order.filter(~after).is_empty()
 
 
-def test_the_draws_are_those_of_the_ground_floor() -> None:
-    keys = pl.DataFrame({"key": [0, 1, -1, 2**62, -(2**63)], "on": [date(2024, 2, 29)] * 5})
-    for day in (None, date(2025, 1, 1), pl.col("on")):
-        ours = simulation.keyed_u64(pl.col("key"), seed=-9, purpose="x", day=day)
-        assert keys.select(u=ours).equals(keys.select(u=draws.draw_u64(pl.col("key"), seed=-9, purpose="x", day=day)))
-        ours = simulation.keyed_ppm(pl.col("key"), seed=-9, purpose="x", day=day)
-        assert keys.select(u=ours).equals(keys.select(u=draws.draw_ppm(pl.col("key"), seed=-9, purpose="x", day=day)))
-
-
 def test_parts_pay_what_the_whole_pays() -> None:
     who, on = customers(900), date(2024, 6, 20)
     open_items = monthly_bills(who, date(2024, 3, 1), 4)
@@ -270,6 +261,15 @@ def test_a_payer_pays_the_charges_of_his_bill_booked_and_accrued() -> None:
         customers(1), debts, accrued, DUE + timedelta(days=5), seed=1, behaviour=ALWAYS_ON_DUE_DAY
     )
     assert found["amount_minor"].to_list() == [100_00 + 45 + 11]
+
+
+def test_a_charge_booked_too_high_is_asked_for_what_remains_of_it() -> None:
+    debts = items(bill(1, ISSUED, 1), charge(1, 1, 2, 45, DUE + timedelta(days=4)))
+    accrued = pl.DataFrame({"item_id": [1], "amount_minor": [-15]})
+    found = simulate_payments(
+        customers(1), debts, accrued, DUE + timedelta(days=5), seed=1, behaviour=ALWAYS_ON_DUE_DAY
+    )
+    assert found["amount_minor"].to_list() == [100_00 + 30]
 
 
 def test_a_charge_left_alone_is_paid_by_itself() -> None:

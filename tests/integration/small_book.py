@@ -1,9 +1,9 @@
 """A live book of six customers, entered as a load would leave it, for tests that need known figures.
 
 Four use 200 kWh a month at 0.5469 (109.38 yuan), read on the 5th, due 20 days later: the first pays, the second owes,
-the third pays January and its late charge eleven days late (the charge's money
-meets the next principal first) and then nothing, the fourth is billed a stated total and pays March too much.
-The fifth owes 100 yuan since last year and pays 68; the sixth has left and owes nothing. Figures in fen.
+the third pays January and its late charge eleven days late and then nothing, the fourth is billed a stated total and
+pays March too much. The fifth owes 100 yuan since last year and pays 68; the sixth has left and owes nothing.
+Figures in fen.
 """
 
 from datetime import date, timedelta

@@ -3,18 +3,16 @@
 The home is one of these tests' own: they kill its server. `make soak` strikes each point at more passages.
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import tiny_book
 from fault_scenes import (
     KILLED,
+    Scenes,
     State,
     Struck,
     choose,
@@ -23,14 +21,12 @@ from fault_scenes import (
     differences,
     examine,
     find_points,
+    make_scenes,
     recoup,
     scene_of,
     strike,
-    succeed,
 )
 from tiny_book import START
-
-from recoup.database import server
 
 SEED = 1
 # The undisturbed part of the book, then the days that are struck: a month end among them.
@@ -44,37 +40,16 @@ POINTS = find_points()
 SERVER_POINTS = ["load.file_inserted", "cycle.money_stored", "cycle.lake_written", "cycle.slice_decided"]
 
 
-class Scenes(NamedTuple):
-    """Books to strike, and the states that undisturbed runs leave."""
-
-    folder: Path
-    loaded: State
-    closed: State
-
-
 @pytest.fixture(scope="module")
 def scenes() -> Iterator[Scenes]:
-    """A home with an empty book, a loaded one and one closed to the middle of the month, all by our commands."""
-    home = Path(tempfile.mkdtemp(prefix="recoup-", dir="/tmp"))
-    home.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECOUP_HOME", str(home))
-        patch.setenv("RECOUP_SHARED_BUFFERS", "64MB")
-        for name in ("RECOUP_DATABASE_URL", "RECOUP_DATABASE_NAME", "RECOUP_ROLE", "RECOUP_FAILPOINT"):
-            patch.delenv(name, raising=False)
-        folder = home / "files"
+    """An empty book, a loaded one and one closed to the middle of the month, and what undisturbed runs leave."""
+
+    def write_files(folder: Path) -> None:
         folder.mkdir()
         tiny_book.write_folder(folder, tiny_book.make_files(tiny_book.CONTRACTS))
-        succeed(recoup("init", "--kind", "demo"), "empty")
-        tiny_book.copy_book("empty", "loaded")
-        succeed(recoup("load", str(folder)), "loaded")
-        tiny_book.copy_book("loaded", "closed")
-        succeed(cycle(START, CLOSED), "closed")
-        tiny_book.copy_book("closed", "undisturbed")
-        succeed(cycle(START, STRUCK), "undisturbed")
-        yield Scenes(folder, examine("loaded"), examine("undisturbed"))
-        server.stop()
-    shutil.rmtree(home)
+
+    with make_scenes(write_files, START, CLOSED, STRUCK) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

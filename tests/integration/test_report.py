@@ -53,17 +53,17 @@ def test_billed_and_collected_are_exact(report: dict[str, Any]) -> None:
 
 
 def test_the_three_rates_part_this_year_from_what_was_carried_over(report: dict[str, Any]) -> None:
-    assert report["collection_rate_current"] == "0.584248"  # 766.86 of 1,312.56
+    assert report["collection_rate_current"] == "0.583333"  # 765.66 of 1,312.56
     assert report["collection_rate_prior"] == "0.680000"  # 68 of 100
-    assert report["collection_rate_cumulative"] == "0.591026"  # 834.86 of 1,412.56
+    assert report["collection_rate_cumulative"] == "0.590177"  # 833.66 of 1,412.56
 
 
 def test_arrears_are_overdue_principal_and_sum_to_their_ages(report: dict[str, Any]) -> None:
-    assert (report["arrears"], report["arrears_prior"], report["arrears_current"]) == ("577.70", "32.00", "545.70")
+    assert (report["arrears"], report["arrears_prior"], report["arrears_current"]) == ("578.90", "32.00", "546.90")
     assert report["ageing"] == {
         "not_overdue": {"items": 0, "amount": "0.00"},
         "0-30": {"items": 2, "amount": "218.76"},
-        "31-60": {"items": 2, "amount": "217.56"},
+        "31-60": {"items": 2, "amount": "218.76"},
         "61-90": {"items": 1, "amount": "109.38"},
         "91-180": {"items": 1, "amount": "32.00"},
         "181-365": {"items": 0, "amount": "0.00"},
@@ -72,10 +72,10 @@ def test_arrears_are_overdue_principal_and_sum_to_their_ages(report: dict[str, A
 
 
 def test_late_charges_are_booked_at_the_month_end_and_accrued_between(report: dict[str, Any]) -> None:
-    assert (report["late_charges_booked"], report["late_charges_accrued"]) == ("22.92", "0.00")
+    assert (report["late_charges_booked"], report["late_charges_accrued"]) == ("22.96", "0.00")
     before = build(date(2025, 3, 30))
     assert before["late_charges_accrued"] != "0.00"
-    assert float(before["late_charges_booked"]) < 22.92
+    assert float(before["late_charges_booked"]) < 22.96
 
 
 def test_money_nobody_owes_waits_unapplied(report: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ def test_the_terminal_prints_the_same_figures(report: dict[str, Any], capsys: py
 
     print_report(report, Labels("zh"))
     printed = capsys.readouterr().out
-    assert all(told in printed for told in ("58.42 %", "68.00 %", "1,312.56", "577.70", "22.92", "没有欠费"))
+    assert all(told in printed for told in ("58.33 %", "68.00 %", "1,312.56", "578.90", "22.96", "没有欠费"))
     assert "模拟数据" not in printed
 
 

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from recoup.core.simulation import Knots, from_knots, keyed_ppm
+from recoup.core.draws import draw_ppm
+from recoup.core.simulation import Knots, from_knots
 
 
 class Dice(NamedTuple):
@@ -15,7 +16,7 @@ class Dice(NamedTuple):
 
     def ppm(self, key: pl.Expr, purpose: str, day: date | pl.Expr | None = None) -> pl.Expr:
         """Draw Int64 in [0, 10^6)."""
-        return keyed_ppm(key, seed=self.seed, purpose=f"city.{purpose}", day=day)
+        return draw_ppm(key, seed=self.seed, purpose=f"city.{purpose}", day=day)
 
     def below(self, key: pl.Expr, purpose: str, count: int) -> pl.Expr:
         """Draw Int64 in [0, count), count at most a million."""

@@ -132,7 +132,7 @@ def list_holds(people: pl.DataFrame, start: date, months: int, dice: Dice) -> pl
         valid_to=begins + pl.duration(days=lasts),
         evidence=pl.lit("电量异议工单（模拟）"),
     )
-    return pl.concat([protected, disputed])
+    return pl.concat([protected, disputed]).sort("contract", "hold")
 
 
 def _hold_keys(letter: str) -> dict[str, pl.Expr]:

@@ -11,7 +11,7 @@ from recoup.database.errors import DatabaseUnavailable
 
 COMMANDS = (
     *("server", "init", "demo", "load", "quarantine", "quote", "rulebook", "cycle", "why", "report"),
-    *("verify", "dump", "city", "bench", "corrections", "feeds"),
+    *("verify", "dump", "city", "bench", "corrections", "feeds", "modes", "backup", "doctor"),
 )
 
 app = typer.Typer(

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from recoup.core import draws, money
+from recoup.core import money
+from recoup.core.draws import draw_ppm, draw_u64
 from recoup.core.frames import Schema
 
 type Knots = Sequence[tuple[int, int]]
@@ -55,11 +56,11 @@ BEHAVIOUR = Behaviour(
     lateness=(
         (0, 15_000),
         (250_000, 70_000),
-        (500_000, 125_000),
-        (660_000, 215_000),
-        (660_000, 500_000),
-        (750_000, 590_000),
-        (1_000_000, 900_000),
+        (500_000, 100_000),
+        (645_000, 210_000),
+        (645_000, 520_000),
+        (750_000, 600_000),
+        (1_000_000, 970_000),
     ),
     early_days=((0, -30), (72_000, -24), (360_000, -12), (720_000, -4), (1_000_000, 1)),
     late_days=(
@@ -74,7 +75,7 @@ BEHAVIOUR = Behaviour(
     ),
     term_days=30,
     tardy_from_ppm=400_000,
-    skip_ppm=(25_000, 150_000),
+    skip_ppm=(20_000, 150_000),
     arrears_days=28,
     rolls=((690_000, 120_000, 0), (220_000, 100_000, 625_000), (45_000, 80_000, 280_000)),
 )
@@ -85,47 +86,6 @@ _NOTHING = 1_000_000
 
 class UnknownContract(Exception):
     """An open item belongs to no contract of the frame."""
-
-
-def keyed_u64(key64: pl.Expr, *, seed: int, purpose: str, day: date | pl.Expr | None = None) -> pl.Expr:
-    """Draw the same UInt64 uniforms as `draws.draw_u64`, computed on series.
-
-    The nested expressions of `draws` are planned anew at each call (75 ms, and 2 s per million rows); a day of the
-    simulator may cost 20 ms. tests/core/test_simulation.py holds the two equal.
-    """
-    keys = key64.cast(pl.Int64).reinterpret(signed=False)
-    if isinstance(day, pl.Expr):
-        days = day.cast(pl.Date).to_physical().cast(pl.Int64) + date(1970, 1, 1).toordinal()
-    else:
-        days = pl.lit(0 if day is None else day.toordinal())
-    folded = _u64(draws.fold_text(purpose))
-
-    def mix(columns: Sequence[pl.Series]) -> pl.Series:
-        base = _mix(columns[0] ^ folded)
-        return _mix(_mix(base ^ _u64(seed)) + columns[1])
-
-    return pl.map_batches([keys, days.cast(pl.UInt64)], mix, return_dtype=pl.UInt64, is_elementwise=True)
-
-
-def keyed_ppm(key64: pl.Expr, *, seed: int, purpose: str, day: date | pl.Expr | None = None) -> pl.Expr:
-    """Draw Int64 uniforms in [0, 10^6), the same as `draws.draw_ppm`."""
-    return (keyed_u64(key64, seed=seed, purpose=purpose, day=day) % _PPM).cast(pl.Int64)
-
-
-def _u64(value: int) -> pl.Series:
-    return pl.Series([value & 0xFFFFFFFFFFFFFFFF], dtype=pl.UInt64)
-
-
-_GAMMA, _MIX_1, _MIX_2 = (_u64(v) for v in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_SHIFT_30, _SHIFT_27, _SHIFT_31 = (_u64(1 << bits) for bits in (30, 27, 31))
-
-
-def _mix(state: pl.Series) -> pl.Series:
-    """splitmix64, as in `draws`."""
-    step = state + _GAMMA
-    step = (step ^ (step // _SHIFT_30)) * _MIX_1
-    step = (step ^ (step // _SHIFT_27)) * _MIX_2
-    return step ^ (step // _SHIFT_31)
 
 
 def from_knots(share_ppm: pl.Expr, knots: Knots) -> pl.Expr:
@@ -197,8 +157,8 @@ def _judge(bills: pl.DataFrame, seed: int, behaviour: Behaviour) -> pl.DataFrame
     drawn = (
         bills.lazy()
         .with_columns(
-            customer=keyed_ppm(key, seed=seed, purpose="simulation.lateness"),
-            bill=keyed_u64(key, seed=seed, purpose="simulation.bill", day=pl.col("due_on")),
+            customer=draw_ppm(key, seed=seed, purpose="simulation.lateness"),
+            bill=draw_u64(key, seed=seed, purpose="simulation.bill", day=pl.col("due_on")),
         )
         .with_columns(
             from_knots(pl.col("customer"), behaviour.lateness).alias("lateness"),
@@ -245,7 +205,7 @@ def _choose_targets(bills: pl.DataFrame, on: date, seed: int, behaviour: Behavio
         .filter(pl.col("due_on") == pl.col("due_on").min().over("contract_id"))
         .filter((pl.col("months") >= 2) & _is_monthly_return(on))
         .unique("contract_id")
-        .with_columns(draw=keyed_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on))
+        .with_columns(draw=draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on))
         .select("contract_id", target=target)
         .collect()
     )
@@ -259,20 +219,25 @@ def _pick_target(draw: pl.Expr, chances: tuple[int, int, int]) -> pl.Expr:
 
 
 def _choose_bills(judged: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
-    """Choose the bills paid today; a bill that is due later never goes before one that is not paid."""
-    chosen = (_months_overdue() > pl.col("target")).fill_null(False)
-    by_payer = judged.lazy().join(targets.lazy(), on="contract_id", how="left").with_columns(is_chosen=chosen)
-    offered = by_payer.filter(pl.col("is_ready") | pl.col("is_chosen")).collect()
-    payers = offered.lazy().select("contract_id")
+    """Choose the bills paid today; a bill that is due later never goes before one that is not paid.
+
+    `target` is null but for contracts acting on their arrears.
+    """
+    bills = judged.lazy()
+    acting = bills.join(targets.lazy(), on="contract_id", how="inner").filter(_months_overdue() > pl.col("target"))
+    chosen = acting.collect()
+    ready = judged.filter("is_ready").join(chosen, on="item_id", how="anti").join(targets, on="contract_id", how="left")
+    payers = pl.concat([chosen.select("contract_id"), ready.select("contract_id")]).lazy()
     blocking = (
-        by_payer.filter(~(pl.col("is_ready") | pl.col("is_chosen")))
+        bills.filter(~pl.col("is_ready"))
         .join(payers, on="contract_id", how="semi")
+        .join(chosen.lazy(), on="item_id", how="anti")
         .group_by("contract_id")
         .agg(blocked_from=pl.col("due_on").min())
     )
     in_order = pl.col("blocked_from").is_null() | (pl.col("due_on") <= pl.col("blocked_from"))
-    joined = offered.lazy().join(blocking, on="contract_id", how="left")
-    return joined.filter(pl.col("is_chosen") | in_order).collect()
+    free = ready.lazy().join(blocking, on="contract_id", how="left").filter(in_order).drop("blocked_from")
+    return pl.concat([chosen.lazy(), free]).collect()
 
 
 def _charges_asked(
@@ -313,6 +278,7 @@ def _as_payments(asked: pl.LazyFrame, contracts: pl.DataFrame, on: date) -> pl.D
     return (
         asked.group_by("contract_id", "denom")
         .agg(amount_minor=money.exact_sum("open_minor"))
+        .filter(pl.col("amount_minor") > 0)
         .join(contracts.lazy().select("contract_id", "contract_key"), on="contract_id", how="left")
         .select(
             "contract_id",

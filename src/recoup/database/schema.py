@@ -64,3 +64,21 @@ CREATE_PARTITION_MAKER = migrations.RunSQL(
     """,
     "DROP FUNCTION recoup_make_partitions(date); DROP TABLE recoup_partitioned",
 )
+
+# Autovacuum gathers statistics of partitions but never of their parents; without them joins are planned blindly.
+CREATE_ANALYZER = migrations.RunSQL(
+    f"""
+    CREATE FUNCTION recoup_analyze() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DECLARE
+        parent text;
+    BEGIN
+        FOR parent IN SELECT table_name FROM {_PARTITIONED} ORDER BY table_name LOOP
+            EXECUTE format('ANALYZE %I', parent);
+        END LOOP;
+    END $$;
+    REVOKE ALL ON FUNCTION recoup_analyze() FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION recoup_analyze() TO recoup_app;
+    """,
+    "DROP FUNCTION recoup_analyze()",
+)

@@ -91,6 +91,8 @@ def run_cycle(
         days = (end - first).days + 1
         for offset in range(days):
             watch(cycle.close(first + timedelta(days=offset)))
+        connection.execute("SELECT recoup_analyze()")
+        connection.commit()
         return days
 
 

@@ -46,6 +46,8 @@ def run_checks(
     """
     with connect("reader") as connection, connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # Every check reads whole tables, perhaps just filled and without statistics: nested loops are never meant.
+        cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
         depth = (None, None) if everything else (LAST_RUNS, SAMPLE_GROUPS)
         scene = Scene(cursor, rules, profile, read_days(cursor), *depth)
         for each in CHECKS:

@@ -1,10 +1,14 @@
 """Invariant 4: a run names one cut, and its content is what its hash says."""
 
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from recoup.core.hashing import decision_hash
+from recoup.database.connect import connect
 from recoup.engine import lake
 from recoup.engine.verify.scene import ClosedDay, Finding, Scene, check, expect_none
 
@@ -30,34 +34,70 @@ def runs_name_one_cut(scene: Scene) -> Finding:
     return expect_none(scene, wrong, "runs are wrong", f"{len(scene.days):,} closed days, {span}")
 
 
-@check(4, "restore the lake folder from its backup, or replay the run")
+@check(4, "restore what is older, the lake folder or the database, or load and close the named days again")
 def lake_files_are_those_of_their_slices(scene: Scene) -> Finding:
-    """Each decided slice of a closed run names a file that is there with the rows it counted."""
+    """Each decided slice of a closed run names a file that is there with the rows it counted; no run is unknown."""
     slices = scene.rows(
-        "SELECT s.file, s.keys_out FROM slice s JOIN run r USING (run_no) WHERE r.state = 'DONE' AND s.file IS NOT NULL"
+        "SELECT s.file, s.keys_out, r.business_on, r.run_no FROM slice s JOIN run r USING (run_no) "
+        "WHERE r.state = 'DONE' AND s.file IS NOT NULL ORDER BY r.business_on, s.slice_no"
     )
     root = lake.lake_folder()
-    missing = [name for name, _ in slices if not (root / name).is_file()]
+    missing = [row for row in slices if not (root / row[0]).is_file()]
     if missing:
-        return Finding(False, f"{len(missing):,} files are missing, first: {missing[0]}")
-    short = [name for name, rows in slices if _count_rows(root / name) != rows]
+        runs = _name_runs((on, run_no) for _, _, on, run_no in missing)
+        return Finding(False, f"{len(missing):,} files are missing: {runs}; first: {missing[0][0]}")
+    short = [row for row in slices if _count_rows(root / row[0]) != row[1]]
     if short:
-        return Finding(False, f"{len(short):,} files have other rows than their slice counted, first: {short[0]}")
-    told = f"{len(slices):,} files, {sum(rows for _, rows in slices):,} decisions"
-    stray = _count_strays(scene)
-    return Finding(True, told + (f"; {stray} left by killed workers, which no slice names" if stray else ""))
+        runs = _name_runs((on, run_no) for _, _, on, run_no in short)
+        return Finding(False, f"{len(short):,} files have other rows than their slice counted: {runs}")
+    strays = _find_strays(scene)
+    lost = _find_lost_runs(strays)
+    if lost:
+        return Finding(False, f"the database is older than its lake, which holds {_name_runs(lost)} besides")
+    told = f"{len(slices):,} files, {sum(row[1] for row in slices):,} decisions"
+    return Finding(True, told + (f"; {len(strays)} left by killed workers, which no slice names" if strays else ""))
 
 
 def _count_rows(path: Path) -> int:
     return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
-def _count_strays(scene: Scene) -> int:
-    """Files that no slice names: abandoned attempts, harmless until the sweeper comes."""
+def _find_strays(scene: Scene) -> list[str]:
+    """Files that no slice names: abandoned attempts, harmless until the sweeper comes, or days the database lost."""
     named = {name for (name,) in scene.rows("SELECT file FROM slice WHERE file IS NOT NULL")}
     root = lake.lake_folder()
-    found = {str(path.relative_to(root)) for path in (root / "decisions").rglob("slice=*")}
-    return len(found - named)
+    return sorted({str(path.relative_to(root)) for path in (root / "decisions").rglob("slice=*")} - named)
+
+
+def _find_lost_runs(strays: Iterable[str]) -> set[tuple[date, int]]:
+    """Days and runs of stray files whose run is not in the database: a run is committed before its first file.
+
+    Asked anew, for a cycle may have gone on after the scene's snapshot.
+    """
+    folders = {re.search(r"/on=([\d-]+)/run=(\d+)/", f"/{name}") for name in strays}
+    runs = {(date.fromisoformat(found[1]), int(found[2])) for found in folders if found}
+    if not runs:
+        return set()
+    with connect("reader") as connection:
+        known = {row[0] for row in connection.execute("SELECT run_no FROM run").fetchall()}
+    return {run for run in runs if run[1] not in known}
+
+
+def _name_runs(runs: Iterable[tuple[date, int]]) -> str:
+    """Name runs by their days, days that follow one another as a span: 2025-02-01 to 2025-02-28 (runs 32 to 59)."""
+    spans: list[list[tuple[date, int]]] = []
+    for run in sorted(set(runs)):
+        if spans and run[0] == spans[-1][-1][0] + timedelta(days=1):
+            spans[-1].append(run)
+        else:
+            spans.append([run])
+    told = [
+        f"{span[0][0]} (run {span[0][1]})"
+        if len(span) == 1
+        else f"{span[0][0]} to {span[-1][0]} (runs {span[0][1]} to {span[-1][1]})"
+        for span in spans
+    ]
+    return ", ".join(told)
 
 
 @check(4, "the decisions were changed after the run: restore the lake folder, or replay the run")

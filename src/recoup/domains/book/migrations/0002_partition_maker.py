@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [("book", "0001_initial")]
     operations = [
         schema.CREATE_PARTITION_MAKER,
+        schema.CREATE_ANALYZER,
         schema.grant_facts("book"),
         schema.grant_projections("function_mode"),
     ]
