@@ -12,7 +12,7 @@ FACTS = (
     *("entry", "posting", "bill", "bill_line", "open_item", "allocation"),
     *("payment", "reading", "hold", "touch", "touch_item", "action", "enrolment"),
     *("party", "account", "contract", "agreement", "service", "installation", "org_unit"),
-    *("book", "effect", "quarantine", "conflict", "cut", "run_issue"),
+    *("book", "quarantine", "conflict", "cut", "run_issue"),
 )
 PROJECTIONS = ("item_open", "balance", "episode", "rollup", "run", "slice", "feed", "feed_load", "loaded_file")
 DENIED = psycopg.errors.InsufficientPrivilege

@@ -1,6 +1,5 @@
-"""Resolved rules: what a rulebook says on one day, as frames and small records. Made by the rulebook, read by the flows."""
+"""Resolved rules: what a rulebook says, as frames and small records. Made by the rulebook, read by the flows."""
 
-from datetime import date
 from typing import NamedTuple
 
 import polars as pl

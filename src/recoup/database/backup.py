@@ -1,5 +1,6 @@
 """A physical copy of our own server: taken while it works, checked file by file, put in place elsewhere."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -76,6 +77,7 @@ def list_databases() -> list[str]:
 def copy_server(target: Path, origin: Origin, lock: IO[Any], watch: Watch) -> None:
     """Copy the running server to the new folder `target` with the log it needs to open; others go on working.
 
+    Not yet safe from a power cut: `sync_disk` once all is written is ten times quicker than file after file.
     The copying program inherits `lock`, so that nobody takes the folder over while it outlives a killed command.
     Raises DatabaseUnavailable when it fails.
     """
@@ -83,7 +85,7 @@ def copy_server(target: Path, origin: Origin, lock: IO[Any], watch: Watch) -> No
     password = address.pop("password")  # never among the arguments, where everybody reads it
     command = [_program("pg_basebackup", int(origin.version.partition(".")[0])), "--dbname", make_conninfo(**address)]
     command += ["--pgdata", str(target), "--format=plain", "--wal-method=stream", "--checkpoint=fast"]
-    command += ["--manifest-checksums=SHA256", "--no-password", "--progress"]
+    command += ["--manifest-checksums=SHA256", "--no-password", "--no-sync", "--progress"]
     copying = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -163,6 +165,17 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_disk(folder: Path) -> None:
+    """Wait until all that was written to the disk of `folder` lies on it; raise OSError when the disk failed."""
+    library = ctypes.CDLL(None, use_errno=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if library.syncfs(handle) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(handle)
 
 
 def install_copy(copy: Path, target: Path, watch: Watch) -> None:

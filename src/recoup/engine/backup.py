@@ -79,6 +79,7 @@ def make_backup(folder: Path, *, made_at: datetime, watch: Watch = lambda *_: No
             tuple(kept.path for kept in files.kept if kept.mode & 0o077 == 0),
             tuple(files.missing),
         )
+        server_copies.sync_disk(folder)
         _write_whole(folder / COMPLETE, encode_manifest(manifest))
         hit("backup.completed")
         _write_whole(home() / STATE_FILE, _describe_last(folder, manifest))
@@ -165,18 +166,16 @@ class _Files:
         if server_copies.find_fault(target, before.st_size, sha256) is None:
             self.known += 1
         else:
-            _copy_durably(source, target)
+            _copy_whole(source, target)
             self.copied += 1
         return Kept(path, f"home/{stored}", before.st_size, sha256, before.st_mode & 0o777)
 
 
-def _copy_durably(source: Path, target: Path) -> None:
+def _copy_whole(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
     draft = target.with_name(f"{target.name}.draft")
     with open(source, "rb") as read, open_private(draft) as written:
         shutil.copyfileobj(read, written, 1 << 20)
-        written.flush()
-        os.fsync(written.fileno())
     draft.rename(target)
 
 

@@ -231,7 +231,7 @@ class _Cycle:
         """Propose per slice, ration over the whole run, decide and store per slice."""
         on = run.business_on
         ages = feed_ages(self.watermarks, on, self.profile.timezone) if self.profile.external else {}
-        mode = "external" if self.profile.external else "own"
+        mode: close_day.Mode = "external" if self.profile.external else "own"
         proposals = [close_day.propose(book.as_day_book(), on, self.rules, ages, mode) for book in self.books]
         rationed = close_day.ration(pl.concat(proposals), self.rules, on, self.profile.seed)
         decided = [self._decide_slice(run, piece, n, rationed) for n, piece in enumerate(slices)]

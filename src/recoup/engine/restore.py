@@ -73,7 +73,7 @@ def restore_backup(folder: Path, watch: Watch = lambda *_: None) -> Manifest:
     server_copies.install_copy(folder / manifest.database_folder, staging / "data", watch)
     hit("restore.server_copied")
     _copy_back(folder, manifest, staging, watch)
-    os.sync()
+    server_copies.sync_disk(staging)
     for name in sorted(os.listdir(staging), key=lambda name: name == "data"):
         os.replace(staging / name, home() / name)
         hit("restore.part_placed")

@@ -1,1 +1,1 @@
-"""The double-entry ledger: denoms, subjects, entries and postings. There is one door into it: `operations.post`."""
+"""The double-entry ledger: entries and postings. There is one door into it: `operations.post`."""

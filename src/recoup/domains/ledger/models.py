@@ -1,30 +1,8 @@
-"""Denoms, subjects, entries, postings, idempotency keys and monthly totals."""
+"""Entries, postings and monthly totals."""
 
 from django.db import models
 
 from recoup.database.fields import RecordedTxField
-
-
-class Denom(models.Model):
-    """One row per denomination and its number of minor digits."""
-
-    code = models.TextField(primary_key=True)
-    minor_digits = models.SmallIntegerField()
-
-    class Meta:
-        db_table = "denom"
-
-
-class Subject(models.Model):
-    """One row per subject of account."""
-
-    code = models.TextField(primary_key=True)
-    kind = models.TextField()
-    zh = models.TextField()
-    en = models.TextField()
-
-    class Meta:
-        db_table = "subject"
 
 
 class Entry(models.Model):
@@ -61,18 +39,6 @@ class Posting(models.Model):
     class Meta:
         db_table = "posting"
         managed = False
-
-
-class Effect(models.Model):
-    """One row per outside key that had its one effect."""
-
-    key = models.TextField(primary_key=True)
-    content_hash = models.BigIntegerField()
-    result = models.JSONField()
-    recorded_tx = RecordedTxField()
-
-    class Meta:
-        db_table = "effect"
 
 
 class Balance(models.Model):

@@ -98,44 +98,4 @@ class Migration(migrations.Migration):
                 "db_table": "balance",
             },
         ),
-        migrations.CreateModel(
-            name="Denom",
-            fields=[
-                ("code", models.TextField(primary_key=True, serialize=False)),
-                ("minor_digits", models.SmallIntegerField()),
-            ],
-            options={
-                "db_table": "denom",
-            },
-        ),
-        migrations.CreateModel(
-            name="Effect",
-            fields=[
-                ("key", models.TextField(primary_key=True, serialize=False)),
-                ("content_hash", models.BigIntegerField()),
-                ("result", models.JSONField()),
-                (
-                    "recorded_tx",
-                    recoup.database.fields.RecordedTxField(
-                        db_default=recoup.database.fields.CurrentTransaction(),
-                        editable=False,
-                    ),
-                ),
-            ],
-            options={
-                "db_table": "effect",
-            },
-        ),
-        migrations.CreateModel(
-            name="Subject",
-            fields=[
-                ("code", models.TextField(primary_key=True, serialize=False)),
-                ("kind", models.TextField()),
-                ("zh", models.TextField()),
-                ("en", models.TextField()),
-            ],
-            options={
-                "db_table": "subject",
-            },
-        ),
     ]

@@ -56,6 +56,5 @@ class Migration(migrations.Migration):
             """,
             "DROP TRIGGER posting_sums_to_zero ON posting; DROP FUNCTION posting_sums_to_zero()",
         ),
-        schema.grant_facts("effect"),
-        schema.grant_projections("denom", "subject", "balance"),
+        schema.grant_projections("balance"),
     ]
