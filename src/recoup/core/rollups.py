@@ -30,11 +30,7 @@ def advance_episodes(
     episode keeps its first day. A debt that arrives old (a book taken over, a bounced payment) starts one on
     the day from which the items open today alone reach the threshold. Idempotent within a day.
     """
-    levels = pl.DataFrame(
-        {"strategy": list(thresholds), "threshold_minor": list(thresholds.values())},
-        schema={"strategy": pl.String, "threshold_minor": pl.Int64},
-    )
-    pursued = contracts.select("contract_id", "strategy").join(levels, on="strategy", how="inner")
+    pursued = _with_thresholds(contracts, thresholds)
     oldest_on = pl.lit(on) - pl.duration(days=pl.col("oldest_overdue_days") - 1)
     reached = (
         arrears.filter(pl.col("overdue_minor") > 0)
@@ -50,6 +46,45 @@ def advance_episodes(
         .select("contract_id", episode_from_on=first)
         .sort("contract_id")
     )
+
+
+def derive_episodes(
+    items: pl.DataFrame, pieces: pl.DataFrame, contracts: pl.DataFrame, thresholds: Mapping[str, int], on: date
+) -> pl.DataFrame:
+    """Derive the episodes running at the end of `on` from whole history, by true days, whenever each was told.
+
+    `items` are ITEMS ever (full amounts), `pieces` [item_id, value_on, amount_minor] what was applied to them (a
+    negative one undoes); `contracts` and `thresholds` as in `advance_episodes`, which gives the same day by day
+    when every fact comes on its day. One row per contract inside an episode (EPISODES).
+    """
+    pursued = _with_thresholds(contracts, thresholds)
+    days = _overdue_by_day(items.filter(pl.col("overdue_from_on") <= on), pieces).join(pursued, on="contract_id")
+    below = pl.col("overdue_minor") < pl.col("threshold_minor")
+    last_below = pl.col("day").filter(below).max().over("contract_id")
+    running = days.filter(last_below.is_null() | (pl.col("day") > last_below))
+    return running.group_by("contract_id").agg(episode_from_on=pl.col("day").min()).sort("contract_id")
+
+
+def _overdue_by_day(items: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Overdue at the end of each day on which it changed: contract_id, day, overdue_minor."""
+    owed = items.select("contract_id", day="overdue_from_on", moved=pl.col("amount_minor"))
+    paid = pieces.join(items.select("item_id", "contract_id", "overdue_from_on"), on="item_id").select(
+        "contract_id",
+        day=pl.max_horizontal("value_on", "overdue_from_on"),
+        moved=pl.col("amount_minor") * -1,
+    )
+    moves = pl.concat([owed, paid]).group_by("contract_id", "day").agg(money.exact_sum("moved"))
+    total = money.narrow(money.exact("moved").cum_sum().over("contract_id"))
+    return moves.sort("contract_id", "day").with_columns(overdue_minor=total)
+
+
+def _with_thresholds(contracts: pl.DataFrame, thresholds: Mapping[str, int]) -> pl.DataFrame:
+    """Contracts with a strategy (inner: the others have no episode, by rule) and its threshold_minor."""
+    levels = pl.DataFrame(
+        {"strategy": list(thresholds), "threshold_minor": list(thresholds.values())},
+        schema={"strategy": pl.String, "threshold_minor": pl.Int64},
+    )
+    return contracts.select("contract_id", "strategy").join(levels, on="strategy", how="inner")
 
 
 def _find_days_reached(items: pl.DataFrame, reached: pl.DataFrame, on: date) -> pl.DataFrame:

@@ -5,10 +5,13 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -21,6 +24,7 @@ from recoup.database.home import server_user
 MANIFEST = "backup_manifest"  # PostgreSQL's own list of the files it copied
 # What the server and its supervisor keep beside the data and make again when it is missing.
 TRANSIENT = frozenset({"data", "data.new", "run", "port", "server.lock", "initdb.password"})
+_LEAVES_WITHIN_S = 30
 
 type Watch = Callable[[str, int, int], None]
 
@@ -74,7 +78,7 @@ def list_databases() -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def copy_server(target: Path, origin: Origin, lock: IO[Any], watch: Watch) -> None:
+def copy_server(target: Path, origin: Origin, watch: Watch) -> None:
     """Copy the running server to the new folder `target` with the log it needs to open; others go on working.
 
     Not yet safe from a power cut: `sync_disk` once all is written is ten times quicker than file after file.
@@ -93,13 +97,44 @@ def copy_server(target: Path, origin: Origin, lock: IO[Any], watch: Watch) -> No
         stderr=subprocess.PIPE,
         text=True,
         env={**_environment(), "PGPASSWORD": str(password)},
-        pass_fds=(lock.fileno(),),
     )
     with copying:
-        said = list(_follow(copying, watch))
+        try:
+            said = list(_follow(copying, watch))
+        except BaseException:
+            end_copying(target.parent)
+            raise
     if copying.returncode != 0:
         raise DatabaseUnavailable(f"pg_basebackup failed: {' '.join(said[-3:]) or f'exit {copying.returncode}'}")
     hit("backup.server_copied")
+
+
+def end_copying(folder: Path) -> None:
+    """End what still copies a server into `folder` for a command that was killed; return when it is gone.
+
+    pg_basebackup and the receiver of the log it forks outlive their parent and hold the server's log back. Only a
+    process is signalled that is this program with a target in this folder.
+    """
+    for _ in range(_LEAVES_WITHIN_S * 20):
+        left = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _copies_into(pid, folder)]
+        if not left:
+            return
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        time.sleep(0.05)
+    raise DatabaseUnavailable(f"a killed backup still copies into {folder}: end the processes {left} first")
+
+
+def _copies_into(pid: int, folder: Path) -> bool:
+    try:
+        program = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return False
+    if os.path.basename(program) != "pg_basebackup" or "--pgdata" not in words:
+        return False
+    return Path(words[words.index("--pgdata") + 1]).parent == folder
 
 
 def _follow(copying: subprocess.Popen[str], watch: Watch) -> Iterator[str]:

@@ -10,12 +10,11 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from recoup import __version__
 from recoup.database import backup as server_copies
@@ -26,7 +25,6 @@ from recoup.database.home import home
 from recoup.engine.backup_manifest import COMPLETE, BookState, Kept, Manifest, encode_manifest, read_manifest
 
 STATE_FILE = "backup.json"  # in the home: when the last backup was made, for `recoup doctor`
-WAIT_FOR_OTHER_S = 15
 STAGING = "restoring"
 
 _ROOM_PARTS_PER_100 = 105  # a copy holds the databases and the log written meanwhile
@@ -53,7 +51,7 @@ def make_backup(folder: Path, *, made_at: datetime, watch: Watch = lambda *_: No
     _refuse_other_content(folder)
     origin = server_copies.describe_server()
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-    with _one_at_a_time(folder) as lock:
+    with _one_at_a_time(folder):
         last = read_manifest(folder)
         if last is not None and last.system_identifier != origin.system_identifier:
             raise CopyRefused(f"{folder} holds the backup of another server: give another folder")
@@ -62,7 +60,7 @@ def make_backup(folder: Path, *, made_at: datetime, watch: Watch = lambda *_: No
         books = read_books()  # before the copy, so that the copy holds at least this
         database = _free_name(folder, made_at)
         hit("backup.begun")
-        server_copies.copy_server(folder / database, origin, lock, watch)
+        server_copies.copy_server(folder / database, origin, watch)
         # The lake is listed after the copy: every file that the copied slices name is among them.
         files = _Files(folder / "home", last)
         files.copy(_list_files(books), watch)
@@ -214,18 +212,15 @@ def _describe_last(folder: Path, manifest: Manifest) -> str:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[IO[Any]]:
-    """Hold the folder; a copying program that outlived a killed command holds it until it notices, too."""
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold the folder, and end what a killed command left copying into it."""
     with open(os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
-        for attempt in range(WAIT_FOR_OTHER_S * 10 + 1):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if attempt == WAIT_FOR_OTHER_S * 10:
-                    raise CopyRefused(f"another backup is being written to {folder}: wait until it ends") from error
-                time.sleep(0.1)
-        yield lock
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CopyRefused(f"another backup is being written to {folder}: wait until it ends") from error
+        server_copies.end_copying(folder)
+        yield
 
 
 def _refuse_other_content(folder: Path) -> None:

@@ -25,6 +25,7 @@ from recoup.core.flows.day import (
     find_closed,
     find_touches,
     prune_touches,
+    rederive_episodes,
 )
 from recoup.core.frames import BILLS
 from recoup.core.hashing import decision_hash
@@ -185,10 +186,13 @@ class _Cycle:
         late = self._load_late(before, on)
         made = book_money(before, on, self.rules, self.conduct, late, id_from=piece.id_from)
         after = prune_touches(apply_money(before, made, late))
+        if late is not None:
+            after = after._replace(episodes=rederive_episodes(before, made, late, self.rules, on))
         moved = self._money_rollups(before, made, after, on)
         after = after._replace(rollups=rollups.replace_rollups(after.rollups, moved))
         with self.connection.cursor() as cursor:
             store.store_money(cursor, made, before, after, on=on, run_no=run.run_no, own_ledger=self.profile.own_ledger)
+            store.replace_episodes(cursor, before.episodes, after.episodes)
             store.replace_rollups(cursor, moved)
             store.store_issues(cursor, self._issues(made, after, on), run_no=run.run_no, slice_no=piece.slice_no)
             hit("cycle.money_stored")
@@ -286,7 +290,8 @@ class _Cycle:
                 denom=self.rules.denom,
                 simulated=self.profile.simulated,
             )
-            store.store_projections(cursor, before, after, changed)
+            store.replace_episodes(cursor, before.episodes, after.episodes)
+            store.replace_rollups(cursor, changed)
             store.store_enrolments(cursor, before, after, decisions)
             store.store_issues(cursor, decided.issues, run_no=run.run_no, slice_no=piece.slice_no)
             hit("cycle.decisions_stored")

@@ -163,15 +163,14 @@ def store_decisions(
     hit("store.actions_copied")
 
 
-def store_projections(cursor: Cursor, before: Book, after: Book, changed_rollups: pl.DataFrame) -> None:
-    """Bring episodes and roll-ups up to `after`."""
-    fresh = after.episodes.join(before.episodes, on=["contract_id", "episode_from_on"], how="anti")
-    ended = before.episodes.join(after.episodes, on="contract_id", how="anti")
+def replace_episodes(cursor: Cursor, before: pl.DataFrame, after: pl.DataFrame) -> None:
+    """Bring the running episodes (EPISODES) from `before` to `after`."""
+    fresh = after.join(before, on=["contract_id", "episode_from_on"], how="anti")
+    ended = before.join(after, on="contract_id", how="anti")
     stale = pl.concat([fresh["contract_id"], ended["contract_id"]]).to_list()
     if stale:
         cursor.execute("DELETE FROM episode WHERE contract_id = ANY(%s)", [stale])
     copy_rows(cursor, "episode", fresh, ["contract_id", "episode_from_on"])
-    replace_rollups(cursor, changed_rollups)
 
 
 def replace_rollups(cursor: Cursor, changed: pl.DataFrame) -> None:

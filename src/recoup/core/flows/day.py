@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from recoup.core import frames, late_charge, money, postings, rollups
+from recoup.core import frames, late_charge, money, postings, rollups, strategy
 from recoup.core.flows.bill import bill
 from recoup.core.flows.book import DayBook
 from recoup.core.flows.rederive import rederive
@@ -326,6 +326,21 @@ def _apply_with_late(book: Book, items: pl.DataFrame, credits: pl.DataFrame, mad
         Outcome(others, made.issues),
     )
     return OpenState(*(pl.concat(pair) for pair in zip(forward, rebuilt, strict=True)))
+
+
+def rederive_episodes(book: Book, made: Outcome, late: Late, rules: Rules, on: date) -> pl.DataFrame:
+    """Episodes of the book with those of the groups hit by a late fact derived again by true days."""
+    history = with_today(late, pl.concat([book.items, made.frames["items"]]), book.credits)
+    debts = pl.concat([history.items, made.frames["charges"]]).unique("item_id")
+    pieces = pl.concat([history.allocations, made.frames["allocations"]]).select(
+        "value_on", "amount_minor", item_id="debit_id"
+    )
+    hit = book.contracts.filter(pl.col("group_id").is_in(late_groups(late)))
+    named = strategy.assign_strategies(hit, rules.strategies)
+    thresholds = {each.code: each.threshold_minor for each in rules.strategies}
+    again = rollups.derive_episodes(debts, pieces, named, thresholds, on)
+    others = book.episodes.join(hit, on="contract_id", how="anti")
+    return pl.concat([others, again.select(list(frames.EPISODES))])
 
 
 def find_closed(before: pl.DataFrame, after: pl.DataFrame, allocations: pl.DataFrame) -> pl.DataFrame:
