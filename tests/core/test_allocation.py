@@ -51,7 +51,6 @@ class TestOrderOfDebts:
 
         assert pieces(items(second, first), credits(payment("P", 1_00, ON, item_id=1))) == {(1, 99, 1_00, "STATE_GRID")}
 
-
     def test_with_due_first_a_late_charge_due_today_comes_before_principal_due_tomorrow(self) -> None:
         policy = STATE_GRID._replace(due_first=True)
         later = bill("MAR", 100_00, date(2025, 3, 2), item_id=15, issued_on=date(2025, 2, 1))

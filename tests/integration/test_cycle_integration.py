@@ -139,12 +139,16 @@ REVENUE = "SELECT subject, sum(amount_minor)::bigint FROM balance GROUP BY 1 ORD
 
 
 def state() -> list[list[tuple]]:
+    """Open items, sums booked, balances of the ledger, and the decisions of the last day."""
     with connect("reader") as connection:
-        return [connection.execute(query).fetchall() for query in (OPEN, BOOKED, REVENUE)]
+        counted = [connection.execute(query).fetchall() for query in (OPEN, BOOKED, REVENUE)]
+        (last,) = connection.execute("SELECT max(business_on) FROM run").fetchone() or (None,)
+    surrogates = ("run_no", "contract_id", "account_id")
+    return [*counted, read_decisions(last).drop(surrogates).cast(pl.String).rows()]
 
 
 def test_money_known_late_gives_what_it_would_have_given_in_time(enter_copy: Enter, template: str) -> None:
-    """Invariant 5: the same open items, sums booked per item and value day, and balances of the ledger.
+    """Invariant 5: the same open items, sums booked per item and value day, balances, and next decisions.
 
     Some payments are known days after they were made; those of every other contract come in a file of their own, loaded
     when most of their days are closed.
@@ -215,14 +219,18 @@ def test_a_mirrored_book_posts_nothing_and_is_silent_when_its_feed_is_stale(ente
 
 
 def reasons(on: date) -> dict[str, int]:
+    counted = read_decisions(on)["reason"].cast(pl.String).value_counts()
+    return {str(reason): count for reason, count in counted.rows()}
+
+
+def read_decisions(on: date) -> pl.DataFrame:
     from recoup.engine import lake
 
     with connect("reader") as connection:
         files = connection.execute(
             "SELECT file FROM slice JOIN run USING (run_no) WHERE business_on = %s", [on]
         ).fetchall()
-    rows = lake.read_decisions([name for (name,) in files])
-    return {str(reason): count for reason, count in rows["reason"].cast(pl.String).value_counts().rows()}
+    return lake.read_decisions([name for (name,) in files])
 
 
 def test_frames_of_a_loaded_book_keep_their_contracts(enter_copy: Enter, closed_book: str) -> None:

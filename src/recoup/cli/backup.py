@@ -33,6 +33,8 @@ def backup(
             done = engine.make_backup(folder, made_at=datetime.now(UTC), watch=watch)
     except CopyRefused as refusal:
         raise UserError(str(refusal)) from refusal
+    except OSError as error:
+        raise UserError(f"{error}: put it right and repeat the command, it goes on") from error
     manifest = done.manifest
     typer.echo(
         f"complete: {folder.resolve()}  PostgreSQL {manifest.server_version}, {len(manifest.files):,} files "
@@ -68,6 +70,8 @@ def restore(
             manifest = engine.restore_backup(folder, watch)
     except CopyRefused as refusal:
         raise UserError(str(refusal)) from refusal
+    except OSError as error:
+        raise UserError(f"{error}: put it right and repeat the command, it goes on") from error
     started = server.ensure_running()
     typer.echo(f"restored: {started.data_folder.parent}, as it was on {manifest.made_at.isoformat(timespec='seconds')}")
     lost = engine.find_lost(manifest)

@@ -12,6 +12,7 @@ import polars as pl
 from recoup.core import frames, money
 
 _COUNTS = ("bills", "late_bills", "days_late", "contacts")
+_CHUNKS_MAX = 8  # a frame replaced in every day is made whole again now and then
 
 
 def advance_episodes(
@@ -167,8 +168,13 @@ def _raise_highest(arrears: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
 
 def replace_rollups(rollups: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
     """Put the changed rows in place of the old ones of the same contract and month."""
-    kept = rollups.join(changed, on=["contract_id", "month_on"], how="anti")
-    return pl.concat([kept.pipe(frames.conform, frames.ROLLUPS), frames.conform(changed, frames.ROLLUPS)])
+    if changed.is_empty():
+        return frames.conform(rollups, frames.ROLLUPS)
+    is_same_month = pl.col("month_on").is_in(changed["month_on"].unique().implode())
+    kept = rollups.filter(is_same_month).join(changed, on=["contract_id", "month_on"], how="anti")
+    parts = (rollups.filter(~is_same_month), kept, changed)
+    joined = pl.concat([frames.conform(part, frames.ROLLUPS) for part in parts])
+    return joined.rechunk() if joined.n_chunks() > _CHUNKS_MAX else joined
 
 
 def in_year(on: date) -> pl.Expr:

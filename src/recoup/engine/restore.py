@@ -34,7 +34,7 @@ def check_backup(folder: Path, watch: Watch = lambda *_: None) -> Manifest:
     folder = folder.resolve()
     manifest = read_manifest(folder)
     if manifest is None:
-        begun = any(folder.glob("database-*")) if folder.is_dir() else False
+        begun = (folder / ".lock").exists()
         raise CopyRefused(
             f"{folder} holds no complete backup: "
             + (f"it was interrupted; repeat `recoup backup {folder}`" if begun else "give the folder of one")

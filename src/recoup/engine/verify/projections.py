@@ -1,13 +1,9 @@
 """Invariant 9: what is carried from day to day is what the facts say when read again."""
 
-from datetime import date
-
 import polars as pl
 
-from recoup.core import ageing, rollups, strategy
-from recoup.core.frames import EPISODES, empty
-from recoup.core.rules import Rules
-from recoup.database.bulk import read_rows
+from recoup.core import rollups, strategy
+from recoup.core.frames import EPISODES
 from recoup.engine import book as loading
 from recoup.engine.verify.rederivation import list_groups
 from recoup.engine.verify.scene import ClosedDay, Finding, Scene, check, expect_none
@@ -52,15 +48,15 @@ def rollups_rebuild(scene: Scene) -> Finding:
     return expect_none(scene, different, "contract months differ", f"{months:,} contract months")
 
 
-@check(9, "the projection is wrong, not the facts: rebuild `episode` by carrying it over the closed days again")
+@check(9, "the projection is wrong, not the facts: derive `episode` again from items and allocations")
 def episodes_rebuild(scene: Scene) -> Finding:
-    """Episodes carried over the closed days again, from items and allocations alone, are the stored ones."""
+    """Episodes derived by true days from all items and allocations are the stored ones."""
     if scene.last is None:
         return Finding(True, "no day is closed yet")
     groups = list_groups(scene)
     facts = loading.load_facts(scene.cursor, scene.last.cut, scene.last.on, scene.last.on)
     ours = facts.contracts.filter(pl.col("group_id").is_in(groups))
-    rebuilt = _carry(scene, scene.last, ours, groups)
+    rebuilt = _derive(scene, scene.last, ours, groups)
     stored = loading.load_episodes(scene.cursor).join(ours, on="contract_id", how="semi")
     wrong = pl.concat(
         [stored.join(rebuilt, on=list(EPISODES), how="anti"), rebuilt.join(stored, on=list(EPISODES), how="anti")]
@@ -68,52 +64,16 @@ def episodes_rebuild(scene: Scene) -> Finding:
     if wrong.height:
         accounts = ours.join(wrong, on="contract_id", how="semi")["account_no"].sort().to_list()
         return Finding(False, f"{len(accounts):,} episodes differ, first: {', '.join(accounts[:3])}")
-    return Finding(True, f"{stored.height:,} episodes of {ours.height:,} contracts carried over again")
+    return Finding(True, f"{stored.height:,} episodes of {ours.height:,} contracts derived afresh")
 
 
-def _carry(scene: Scene, last: ClosedDay, contracts: pl.DataFrame, groups: list[int]) -> pl.DataFrame:
-    """Advance episodes over every closed day from what was booked by its evening."""
-    history = loading.load_history(scene.cursor, groups, last.cut, scene.days[0].on)
-    booked = _read_booked_days(scene, history.items["item_id"])
-    items = (
-        history.items.drop("open_minor")
-        .join(booked, on="item_id", how="left")
-        .filter(pl.col("denom") == scene.rules.denom)
-    )
-    pieces = _read_pieces(scene, groups)
-    episodes = empty(EPISODES)
-    for day in scene.days:
-        episodes = _advance(episodes, _open_at(items, pieces, day.on), contracts, day.on, scene.rules)
-    return episodes
-
-
-def _advance(
-    episodes: pl.DataFrame, items: pl.DataFrame, contracts: pl.DataFrame, on: date, rules: Rules
-) -> pl.DataFrame:
-    named = strategy.assign_strategies(contracts, rules.strategies)
-    thresholds = {each.code: each.threshold_minor for each in rules.strategies}
-    arrears = ageing.summarise_arrears(items, on)
-    return rollups.advance_episodes(episodes, arrears, named, thresholds, on, items=items)
-
-
-def _open_at(items: pl.DataFrame, pieces: pl.DataFrame, on: date) -> pl.DataFrame:
-    """Items with what was open of them on the evening of `on`, as booked by then."""
-    taken = pieces.filter(pl.col("booked_on") <= on).group_by("item_id").agg(taken=pl.col("amount_minor").sum())
-    known = items.filter(pl.col("booked_on").is_null() | (pl.col("booked_on") <= on))
-    left = pl.col("amount_minor") - pl.col("taken").fill_null(0)
-    return known.join(taken, on="item_id", how="left").with_columns(open_minor=left).filter(pl.col("open_minor") > 0)
-
-
-def _read_booked_days(scene: Scene, ids: pl.Series) -> pl.DataFrame:
-    """The day each item of ours was booked; null for items that another system brought."""
-    query = "SELECT item_id, CASE WHEN run_no IS NOT NULL THEN booked_on END FROM open_item WHERE item_id = ANY(%s)"
-    return read_rows(scene.cursor, query, {"item_id": pl.Int64(), "booked_on": pl.Date()}, [ids.to_list()])
-
-
-def _read_pieces(scene: Scene, groups: list[int]) -> pl.DataFrame:
-    query = "SELECT debit_id, booked_on, amount_minor FROM allocation WHERE group_id = ANY(%s)"
-    schema = {"item_id": pl.Int64(), "booked_on": pl.Date(), "amount_minor": pl.Int64()}
-    return read_rows(scene.cursor, query, schema, [groups])
+def _derive(scene: Scene, last: ClosedDay, contracts: pl.DataFrame, groups: list[int]) -> pl.DataFrame:
+    history = loading.load_history(scene.cursor, groups, last.cut)
+    items = history.items.filter(pl.col("denom") == scene.rules.denom)
+    pieces = history.allocations.select("value_on", "amount_minor", item_id="debit_id")
+    named = strategy.assign_strategies(contracts, scene.rules.strategies)
+    thresholds = {each.code: each.threshold_minor for each in scene.rules.strategies}
+    return rollups.derive_episodes(items, pieces, named, thresholds, last.on).select(list(EPISODES))
 
 
 CHECKS = (open_amounts_rebuild, rollups_rebuild, episodes_rebuild)
