@@ -39,8 +39,8 @@ setup: .venv/.ready ## make the environment: newest Python from 3.12 on, locked 
 demo: setup ## a small city from meter to money (ACCOUNTS=… SERVE=…)
 	@$(BIN)/recoup demo $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(SERVE),--serve $(SERVE))
 
-test: core-test ## every test: the pure core without Django, then all of them with a real PostgreSQL
-	@$(BIN)/python -m pytest
+test: core-test ## every test: the pure core without Django, then the rest with a real PostgreSQL
+	@$(BIN)/python -m pytest --ignore=tests/core
 
 core-test: setup .venv-core/.ready ## the pure core and the cases, in an environment without Django or PostgreSQL
 	@PYTHONPATH=src .venv-core/bin/python -m pytest tests/core tests/cases

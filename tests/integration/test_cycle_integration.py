@@ -179,6 +179,29 @@ def close_live(
     return state()
 
 
+def test_readings_told_late_are_billed_or_refused_on_the_first_open_day(enter_copy: Enter, template: str) -> None:
+    """Two meters are read on closed days and their readings come later; one of them ran backwards."""
+    late = ["SP0005", "SP0013"]
+    readings = tiny_book.make_readings(20)
+    told_late = pl.col("service_point").is_in(late) & (pl.col("read_on") > START + timedelta(days=13))
+    enter_copy(template)
+    tiny_book.open_book("live")
+    tiny_book.fill(20, others={"readings": readings.filter(~told_late)})
+    tiny_book.close(START, START + timedelta(days=24))
+    tiny_book.load({"readings": readings.filter(told_late)}, as_of_on=START + timedelta(days=24))
+    tiny_book.close(START, START + timedelta(days=26))
+    assert tiny_book.find_failures() == []
+    first_open = START + timedelta(days=25)
+    with connect("reader") as connection:
+        billed = connection.execute(
+            "SELECT count(*) FROM bill WHERE issued_on = %s AND read_wh > 0 AND reading_key LIKE 'SP0005/%%'",
+            [first_open],
+        ).fetchone()
+        refused = connection.execute("SELECT DISTINCT kind FROM run_issue WHERE key LIKE 'SP0013/%%'").fetchall()
+    assert billed == (1,)
+    assert refused == [("NEGATIVE_INDEX",)]
+
+
 @pytest.mark.xfail(strict=True, reason="a hold on a bill not made yet is read as a hold on the whole contract")
 def test_a_hold_on_a_bill_holds_that_bill_only_though_told_before_the_bill(enter_copy: Enter, loaded_book: str) -> None:
     """The same decisions whether the cycle began before the bill was made or was started again after it."""

@@ -168,7 +168,8 @@ def _make_masters(contracts: int) -> dict[str, pl.DataFrame]:
         contract=_text("K{}"),
         tariff=_TARIFF,
         free_kwh_month=pl.when(i % 11 == 0).then(15).otherwise(0),
-        valid_from=pl.lit(_SINCE),
+        # The fourteenth point is served only later: its first readings have no service and must be refused.
+        valid_from=pl.when(i == 14).then(pl.lit(START + timedelta(days=20))).otherwise(pl.lit(_SINCE)),
     )
     # The seventh meter was never installed: its readings have no multiplier and must be refused.
     installations = numbers.filter(i != 7).select(

@@ -51,7 +51,7 @@ def check_backup(folder: Path, watch: Watch = lambda *_: None) -> Manifest:
     wrong += server_copies.check_copy(folder / manifest.database_folder, watch)
     if wrong:
         raise CopyRefused(
-            f"{len(wrong):,} files of the backup are damaged, nothing was restored: {'; '.join(wrong[:5])}"
+            f"the backup is damaged, nothing was restored: {'; '.join(wrong[:5])}"
             f"{' …' if len(wrong) > 5 else ''}. Take another copy of this backup, or an older one."
         )
     return manifest

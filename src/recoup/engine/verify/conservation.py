@@ -92,7 +92,10 @@ def _list_refused(scene: Scene, due: pl.DataFrame) -> pl.DataFrame:
 
 @check(3, "money was received and not credited, or credited twice: `recoup why ACCOUNT` shows the payment")
 def payments_become_credits(scene: Scene) -> Finding:
-    """Each payment received on a closed day is one credit item of its amount, or an issue says why not."""
+    """Each payment received on a closed day is one credit item of its amount, or an issue says why not.
+
+    Credits of a day still open are left to its close: their payments are not yet known at a closed cut.
+    """
     if scene.last is None:
         return Finding(True, "no day is closed yet")
     different = f"""
@@ -101,7 +104,9 @@ def payments_become_credits(scene: Scene) -> Finding:
             WHERE received_on <= %s
               AND (run_no IS NOT NULL OR pg_visible_in_snapshot(recorded_tx, '{scene.last.cut.snapshot}'))
             ORDER BY channel, channel_key, version DESC) p
-        FULL JOIN (SELECT item_key AS key, amount_minor FROM open_item WHERE origin_kind = 'PAYMENT') i USING (key)
+        FULL JOIN (
+            SELECT item_key AS key, amount_minor FROM open_item o WHERE origin_kind = 'PAYMENT'
+            AND NOT EXISTS (SELECT FROM run d WHERE d.run_no = o.run_no AND d.state <> 'DONE')) i USING (key)
         WHERE p.amount_minor IS DISTINCT FROM -i.amount_minor
           AND NOT (i.key IS NULL AND EXISTS (SELECT FROM run_issue u WHERE u.key = p.key))
     """

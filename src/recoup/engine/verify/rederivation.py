@@ -7,7 +7,8 @@ import polars as pl
 from recoup.core.flows.rederive import rederive
 from recoup.core.rules import Rules
 from recoup.engine import book as loading
-from recoup.engine.verify.scene import ClosedDay, Finding, Scene, check
+from recoup.engine.runs import Cut
+from recoup.engine.verify.scene import Finding, Scene, check
 
 _GROUPS_AT_ONCE = 20_000
 # Ids of what a fresh derivation would book; nothing of it is stored.
@@ -22,8 +23,9 @@ def groups_derive_to_what_is_booked(scene: Scene) -> Finding:
         return Finding(True, "no day is closed yet")
     groups = list_groups(scene)
     wrong: list[str] = []
-    for part in _parts(groups):
-        wrong += _derive(scene, scene.last, part)
+    for cut, those in _group_by_cut(scene, scene.last.cut, groups):
+        for part in _parts(those):
+            wrong += _derive(scene, cut, part)
     changed = "" if scene.rules.content_hash == scene.last.rulebook_hash else "; the rulebook has changed since"
     if wrong:
         return Finding(False, f"{len(wrong):,} groups derive otherwise, first: {', '.join(wrong[:3])}{changed}")
@@ -55,10 +57,26 @@ def _parts(groups: list[int]) -> Iterator[list[int]]:
         yield groups[start : start + _GROUPS_AT_ONCE]
 
 
-def _derive(scene: Scene, last: ClosedDay, groups: list[int]) -> list[str]:
+def _group_by_cut(scene: Scene, last: Cut, groups: list[int]) -> Iterator[tuple[Cut, list[int]]]:
+    """Each group with the cut up to which it is booked: the last closed one, or that of a day still open."""
+    ahead = scene.rows(
+        """
+        SELECT c.cut_no, c.business_on, c.snapshot, s.group_from, s.group_to
+        FROM slice s JOIN run r USING (run_no) JOIN cut c USING (cut_no)
+        WHERE r.state <> 'DONE' AND r.mode = 'live' AND s.state <> 'OPEN'
+        """
+    )
+    left = groups
+    for *cut, group_from, group_to in ahead:
+        yield Cut(*cut), [group for group in left if group_from <= group < group_to]
+        left = [group for group in left if not group_from <= group < group_to]
+    yield last, left
+
+
+def _derive(scene: Scene, cut: Cut, groups: list[int]) -> list[str]:
     """Account numbers of the groups whose fresh derivation is not what is booked."""
-    history = loading.load_history(scene.cursor, groups, last.cut, scene.days[0].on)
-    facts = loading.load_facts(scene.cursor, last.cut, last.on, last.on)
+    history = loading.load_history(scene.cursor, groups, cut, scene.days[0].on)
+    facts = loading.load_facts(scene.cursor, cut, cut.business_on, cut.business_on)
     holds = facts.holds.join(facts.contracts.filter(pl.col("group_id").is_in(groups)), on="contract_id", how="semi")
     made = rederive(
         history.items,
@@ -66,7 +84,7 @@ def _derive(scene: Scene, last: ClosedDay, groups: list[int]) -> list[str]:
         history.allocations,
         history.booked,
         holds,
-        last.on,
+        cut.business_on,
         _charging(scene.rules, own=not scene.profile.external),
         id_from=_ID_FROM,
         from_on=history.since,
