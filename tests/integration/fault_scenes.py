@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -127,8 +128,9 @@ def strike(command: Sequence[str], *, source: str, database: str, point: str, nt
 
 
 def differences(lines: list[str], undisturbed: list[str]) -> list[str]:
-    """The first lines that only one of two dumps has."""
-    return sorted(set(lines) ^ set(undisturbed))[:6]
+    """The first lines that one of two dumps has more often than the other."""
+    ours, theirs = Counter(lines), Counter(undisturbed)
+    return sorted([*(ours - theirs).elements(), *(theirs - ours).elements()])[:6]
 
 
 class Scenes(NamedTuple):

@@ -34,8 +34,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Append this run to the table of results; a run that was cut short or did nothing leaves no line."""
-    if not _ours or session.exitstatus not in (0, 1):
+    """Append this run to the table of results; one that was cut short, chosen from, or did nothing leaves no line."""
+    if not _ours or session.exitstatus not in (0, 1) or session.config.option.keyword:
         return
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(_ours.items()))
     line = f"| {datetime.now(UTC):%Y-%m-%d} | `make soak` | {SEED} | {told} |\n"  # noqa: TID251

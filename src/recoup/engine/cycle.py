@@ -194,7 +194,7 @@ class _Cycle:
             store.store_money(cursor, made, before, after, on=on, run_no=run.run_no, own_ledger=self.profile.own_ledger)
             store.replace_episodes(cursor, before.episodes, after.episodes)
             store.replace_rollups(cursor, moved)
-            store.store_issues(cursor, self._issues(made, after, on), run_no=run.run_no, slice_no=piece.slice_no)
+            store.store_issues(cursor, self._issues(made, after, on, n), run_no=run.run_no, slice_no=piece.slice_no)
             hit("cycle.money_stored")
             runs.advance_slice(cursor, piece, "BOOKED")
         self.connection.commit()
@@ -212,11 +212,12 @@ class _Cycle:
             on=on,
         )
 
-    def _issues(self, made: Outcome, book: Book, on: date) -> pl.DataFrame:
-        """Refusals of the day, with those of metering on the day the reading was due."""
+    def _issues(self, made: Outcome, book: Book, on: date, n: int) -> pl.DataFrame:
+        """Refusals of the day, with those of metering on the day the reading was due; nobody's are told once."""
         today = self.metering_issues.filter(pl.col("read_on") == on).drop("read_on")
         ours = today.filter(
-            pl.col("contract_id").is_null() | pl.col("contract_id").is_in(book.contracts["contract_id"].implode())
+            (pl.col("contract_id").is_null() & (n == 0))
+            | pl.col("contract_id").is_in(book.contracts["contract_id"].implode())
         )
         return pl.concat([made.issues, ours])
 
