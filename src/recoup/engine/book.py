@@ -12,8 +12,11 @@ import polars as pl
 from recoup.core import frames
 from recoup.core.flows.day import PAYMENTS, Late
 from recoup.core.flows.settle import PAID
+from recoup.core.frames import Schema
 from recoup.database.bulk import Cursor, read_rows
 from recoup.engine.runs import Cut
+
+WAITING_HOLDS: Schema = {**frames.HOLDS, "item_key": pl.String()}
 
 
 class Facts(NamedTuple):
@@ -139,15 +142,27 @@ def _load_payments(cursor: Cursor, known: Known, to: date) -> pl.DataFrame:
 
 
 def _load_holds(cursor: Cursor, known: Known) -> pl.DataFrame:
-    query = f"""
+    """Holds on contracts and on items that exist."""
+    wanted = "h.item_key IS NULL OR i.item_id IS NOT NULL"
+    return read_rows(cursor, _select_holds(known, "", wanted), frames.HOLDS)
+
+
+def load_waiting_holds(cursor: Cursor, cut: Cut) -> pl.DataFrame:
+    """Holds on items that do not exist yet: HOLDS without item_id, with the `item_key` they wait for."""
+    wanted = "h.item_key IS NOT NULL AND i.item_id IS NULL"
+    return read_rows(cursor, _select_holds(Known(cut), ", h.item_key", wanted), WAITING_HOLDS)
+
+
+def _select_holds(known: Known, more: str, wanted: str) -> str:
+    return f"""
         SELECT h.hold_key, h.contract_id, i.item_id, h.stops_late_charge, h.stops_dun, h.stops_debit,
-               h.stops_disconnect, h.reason, h.valid_from, h.valid_to
+               h.stops_disconnect, h.reason, h.valid_from, h.valid_to{more}
         FROM (
             SELECT DISTINCT ON (hold_key) * FROM hold WHERE {known.fact()} ORDER BY hold_key, version DESC) h
         LEFT JOIN open_item i ON i.item_key = h.item_key
+        WHERE {wanted}
         ORDER BY h.hold_key
     """
-    return read_rows(cursor, query, frames.HOLDS)
 
 
 _ITEM = """
@@ -278,3 +293,8 @@ def list_billed_readings(cursor: Cursor, first: date) -> pl.DataFrame:
     """Return the readings of the two years before `first` and after that a bill already stands on."""
     query = "SELECT reading_key FROM bill WHERE reading_key IS NOT NULL AND booked_on >= %s"
     return read_rows(cursor, query, {"reading_key": pl.String()}, [date(first.year - 2, 1, 1)])
+
+
+def list_issue_keys(cursor: Cursor) -> pl.DataFrame:
+    """Return the input keys that some run already refused."""
+    return read_rows(cursor, "SELECT DISTINCT key FROM run_issue", {"key": pl.String()})

@@ -27,7 +27,7 @@ from recoup.core.flows.day import (
     prune_touches,
     rederive_episodes,
 )
-from recoup.core.frames import BILLS
+from recoup.core.frames import BILLS, HOLDS, conform
 from recoup.core.hashing import decision_hash
 from recoup.core.outcome import Outcome
 from recoup.core.rules import Rules
@@ -138,6 +138,9 @@ class _Cycle:
         whole, self.metering_issues = load_book(connection, Cut(0, first, self.snapshot), first, end, rules)
         if whole.contracts.is_empty():
             raise CycleNotStarted("the book holds no contract yet: run `recoup load DIR` first")
+        with connection.cursor() as cursor:
+            self.waiting_holds = loading.load_waiting_holds(cursor, Cut(0, first, self.snapshot))
+        connection.commit()
         self.ranges = self._plan(whole, contracts_per_slice)
         self.books = [_part(whole, a, b) for a, b in self.ranges]
 
@@ -185,7 +188,7 @@ class _Cycle:
         before, on = self.books[n], run.business_on
         late = self._load_late(before, on)
         made = book_money(before, on, self.rules, self.conduct, late, id_from=piece.id_from)
-        after = prune_touches(apply_money(before, made, late))
+        after = self._bind_holds(prune_touches(apply_money(before, made, late)), made)
         if late is not None:
             after = after._replace(episodes=rederive_episodes(before, made, late, self.rules, on))
         moved = self._money_rollups(before, made, after, on)
@@ -201,6 +204,15 @@ class _Cycle:
         hit("cycle.slice_booked")
         self.books[n] = after
         return made
+
+    def _bind_holds(self, book: Book, made: Outcome) -> Book:
+        """Holds that waited for an item made today take effect on it."""
+        items = made.frames["items"].select("item_key", found_id="item_id")
+        bound = self.waiting_holds.join(items, on="item_key", how="inner").with_columns(item_id="found_id")
+        if bound.is_empty():
+            return book
+        self.waiting_holds = self.waiting_holds.join(bound, on="hold_key", how="anti")
+        return book._replace(holds=pl.concat([book.holds, conform(bound, HOLDS)]))
 
     def _money_rollups(self, before: Book, made: Outcome, after: Book, on: date) -> pl.DataFrame:
         return rollups.advance_rollups(
@@ -349,7 +361,10 @@ def _determine(
     due = found.frames["determinants"].filter(pl.col("bill_on") >= (begun or first))
     unbilled = due.join(billed, on="reading_key", how="anti")
     days = facts.readings.select(key="reading_key", read_on="read_on")
-    issues = found.issues.join(days, on="key", how="left").filter(pl.col("read_on") >= first)
+    told = found.issues.join(days, on="key", how="left").filter(pl.col("read_on") >= (begun or first))
+    issues = told.join(loading.list_issue_keys(cursor), on="key", how="anti").with_columns(
+        read_on=pl.max_horizontal("read_on", pl.lit(first))
+    )
     return unbilled.with_columns(bill_on=pl.max_horizontal("bill_on", pl.lit(first))), issues
 
 
