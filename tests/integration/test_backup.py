@@ -298,11 +298,13 @@ def test_a_restore_killed_half_way_is_completed_by_the_same_command(taken: Path,
     assert "checks hold" in told
 
 
-@pytest.mark.parametrize("point", ["cycle.money_booked", "cycle.slice_decided"])
+@pytest.mark.parametrize(
+    "point", ["cycle.money_booked:2", "cycle.slice_decided:2", "cycle.money_booked:5", "cycle.slice_decided:13"]
+)
 def test_a_day_left_open_by_a_kill_verifies_before_it_goes_on(home: Path, point: str) -> None:
     tiny_book.copy_book("recoup", "open_day")
     try:
-        struck = run(cycle_in_slices(CLOSED + timedelta(days=1), END, 80), "open_day", f"{point}:2")
+        struck = run(cycle_in_slices(CLOSED + timedelta(days=1), END, 80), "open_day", point)
         assert struck.returncode == KILLED
         with entered("open_day"):
             assert tiny_book.find_failures() == []

@@ -5,8 +5,9 @@ import polars as pl
 from recoup.core import rollups, strategy
 from recoup.core.frames import EPISODES
 from recoup.engine import book as loading
-from recoup.engine.verify.rederivation import list_groups
-from recoup.engine.verify.scene import ClosedDay, Finding, Scene, check, expect_none
+from recoup.engine.runs import Cut
+from recoup.engine.verify.rederivation import group_by_day, list_groups
+from recoup.engine.verify.scene import Finding, Scene, check, expect_none
 
 
 @check(9, "the projection is wrong, not the facts: rebuild `item_open` from open items and allocations")
@@ -53,27 +54,36 @@ def episodes_rebuild(scene: Scene) -> Finding:
     """Episodes derived by true days from all items and allocations are the stored ones."""
     if scene.last is None:
         return Finding(True, "no day is closed yet")
-    groups = list_groups(scene)
-    facts = loading.load_facts(scene.cursor, scene.last.cut, scene.last.on, scene.last.on)
-    ours = facts.contracts.filter(pl.col("group_id").is_in(groups))
-    rebuilt = _derive(scene, scene.last, ours, groups)
+    count = 0
+    wrong: list[str] = []
+    for day in group_by_day(scene, scene.last.cut, list_groups(scene)):
+        if day.decided and day.groups:  # a day moves episodes when it is decided: booked only, they are on the way
+            stored, accounts = _compare(scene, day.cut, day.groups)
+            count, wrong = count + stored, wrong + accounts
+    if wrong:
+        return Finding(False, f"{len(wrong):,} episodes differ, first: {', '.join(wrong[:3])}")
+    return Finding(True, f"{count:,} episodes derived afresh")
+
+
+def _compare(scene: Scene, cut: Cut, groups: list[int]) -> tuple[int, list[str]]:
+    """How many episodes the groups have, and the accounts whose fresh derivation is another."""
+    contracts = loading.load_facts(scene.cursor, cut, cut.business_on, cut.business_on).contracts
+    ours = contracts.filter(pl.col("group_id").is_in(groups))
+    rebuilt = _derive(scene, cut, ours, groups)
     stored = loading.load_episodes(scene.cursor).join(ours, on="contract_id", how="semi")
     wrong = pl.concat(
         [stored.join(rebuilt, on=list(EPISODES), how="anti"), rebuilt.join(stored, on=list(EPISODES), how="anti")]
     )
-    if wrong.height:
-        accounts = ours.join(wrong, on="contract_id", how="semi")["account_no"].sort().to_list()
-        return Finding(False, f"{len(accounts):,} episodes differ, first: {', '.join(accounts[:3])}")
-    return Finding(True, f"{stored.height:,} episodes of {ours.height:,} contracts derived afresh")
+    return stored.height, ours.join(wrong, on="contract_id", how="semi")["account_no"].sort().to_list()
 
 
-def _derive(scene: Scene, last: ClosedDay, contracts: pl.DataFrame, groups: list[int]) -> pl.DataFrame:
-    history = loading.load_history(scene.cursor, groups, last.cut)
+def _derive(scene: Scene, cut: Cut, contracts: pl.DataFrame, groups: list[int]) -> pl.DataFrame:
+    history = loading.load_history(scene.cursor, groups, cut)
     items = history.items.filter(pl.col("denom") == scene.rules.denom)
     pieces = history.allocations.select("value_on", "amount_minor", item_id="debit_id")
     named = strategy.assign_strategies(contracts, scene.rules.strategies)
     thresholds = {each.code: each.threshold_minor for each in scene.rules.strategies}
-    return rollups.derive_episodes(items, pieces, named, thresholds, last.on).select(list(EPISODES))
+    return rollups.derive_episodes(items, pieces, named, thresholds, cut.business_on).select(list(EPISODES))
 
 
 CHECKS = (open_amounts_rebuild, rollups_rebuild, episodes_rebuild)

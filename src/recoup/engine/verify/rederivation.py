@@ -1,6 +1,7 @@
 """Invariant 5: derived afresh from whole history, a settlement group gives what is booked."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,6 +17,14 @@ _ID_FROM = 2**61
 _DELTAS = ("charges_booked", "allocations")
 
 
+class Reached(NamedTuple):
+    """The cut up to which groups are booked, and whether that day is decided for them too."""
+
+    cut: Cut
+    decided: bool
+    groups: list[int]
+
+
 @check(5, "the booked rows depend on their order of arrival: `recoup why` on one of these accounts, then report it")
 def groups_derive_to_what_is_booked(scene: Scene) -> Finding:
     """Late charges and allocations derived from all facts since the first day differ in nothing from the booked."""
@@ -23,9 +32,9 @@ def groups_derive_to_what_is_booked(scene: Scene) -> Finding:
         return Finding(True, "no day is closed yet")
     groups = list_groups(scene)
     wrong: list[str] = []
-    for cut, those in _group_by_cut(scene, scene.last.cut, groups):
-        for part in _parts(those):
-            wrong += _derive(scene, cut, part)
+    for day in group_by_day(scene, scene.last.cut, groups):
+        for part in _parts(day.groups):
+            wrong += _derive(scene, day.cut, part)
     changed = "" if scene.rules.content_hash == scene.last.rulebook_hash else "; the rulebook has changed since"
     if wrong:
         return Finding(False, f"{len(wrong):,} groups derive otherwise, first: {', '.join(wrong[:3])}{changed}")
@@ -57,20 +66,20 @@ def _parts(groups: list[int]) -> Iterator[list[int]]:
         yield groups[start : start + _GROUPS_AT_ONCE]
 
 
-def _group_by_cut(scene: Scene, last: Cut, groups: list[int]) -> Iterator[tuple[Cut, list[int]]]:
-    """Each group with the cut up to which it is booked: the last closed one, or that of a day still open."""
+def group_by_day(scene: Scene, last: Cut, groups: list[int]) -> Iterator[Reached]:
+    """Part the groups by how far they have come: a slice of a day still open is ahead of the last closed one."""
     ahead = scene.rows(
         """
-        SELECT c.cut_no, c.business_on, c.snapshot, s.group_from, s.group_to
+        SELECT c.cut_no, c.business_on, c.snapshot, s.group_from, s.group_to, s.state
         FROM slice s JOIN run r USING (run_no) JOIN cut c USING (cut_no)
         WHERE r.state <> 'DONE' AND r.mode = 'live' AND s.state <> 'OPEN'
         """
     )
     left = groups
-    for *cut, group_from, group_to in ahead:
-        yield Cut(*cut), [group for group in left if group_from <= group < group_to]
+    for *cut, group_from, group_to, state in ahead:
+        yield Reached(Cut(*cut), state == "DECIDED", [group for group in left if group_from <= group < group_to])
         left = [group for group in left if not group_from <= group < group_to]
-    yield last, left
+    yield Reached(last, True, left)
 
 
 def _derive(scene: Scene, cut: Cut, groups: list[int]) -> list[str]:
