@@ -220,34 +220,46 @@ def acting(rolls: tuple[int, int, int]) -> simulation.Behaviour:
     return NEVER._replace(rolls=(rolls, rolls, rolls))
 
 
+def days_of(month_on: date) -> list[date]:
+    return [day for day in (month_on + timedelta(days=n) for n in range(31)) if day.month == month_on.month]
+
+
+def paid_by_day(debts: pl.DataFrame, month_on: date, act: simulation.Behaviour) -> dict[date, int]:
+    """What customer 1 would pay on each day of a month, were nothing paid before."""
+    found = {on: simulate_payments(customers(1), debts, None, on, seed=1, behaviour=act) for on in days_of(month_on)}
+    return {on: rows["amount_minor"].sum() for on, rows in found.items() if rows.height}
+
+
 @pytest.mark.parametrize(
     ("rolls", "left_open"),
     [
-        ((1_000_000, 0, 0), 1),
-        ((0, 1_000_000, 0), 2),
-        ((0, 0, 1_000_000), 3),
+        ((1_000_000, 0, 0), 0),
+        ((0, 1_000_000, 0), 1),
+        ((0, 0, 1_000_000), 2),
         ((0, 0, 0), 4),
     ],
 )
 def test_a_customer_in_arrears_pays_down_to_the_months_drawn(rolls: tuple[int, int, int], left_open: int) -> None:
-    """Bills of 10 January to April: on 9 May, a month after the third fell due, the first is three months overdue."""
+    """Bills of 10 January to April: on 1 July they will be four, three, two and one month late."""
     debts = items(*(bill(1, date(2024, month, 10), month) for month in (1, 2, 3, 4)))
-    on = date(2024, 5, 10)
-    found = simulate_payments(customers(1), debts, None, on, seed=1, behaviour=acting(rolls))
-    paid = found["amount_minor"].sum()
-    assert paid == (4 - left_open) * 100_00
+    paid = paid_by_day(debts, date(2024, 6, 1), acting(rolls))
+    assert sum(paid.values()) == (4 - left_open) * 100_00
 
 
-@pytest.mark.parametrize(("on", "paid"), [(date(2024, 4, 8), 0), (date(2024, 4, 9), 1), (date(2024, 4, 10), 0)])
-def test_a_customer_in_arrears_acts_on_the_monthly_return_only(on: date, paid: int) -> None:
-    debts = items(bill(1, ISSUED))
-    found = simulate_payments(customers(1), debts, None, on, seed=1, behaviour=acting((1_000_000, 0, 0)))
-    assert found.height == paid
+def test_a_customer_in_arrears_acts_on_one_day_of_a_month_after_the_first() -> None:
+    act = acting((1_000_000, 0, 0))
+    found = [paid_by_day(items(bill(1, ISSUED)), date(2024, month, 1), act) for month in range(5, 12)]
+    assert [len(days) for days in found] == [1] * 7
+    days = {on.day for paid in found for on in paid}
+    assert len(days) > 1
+    assert days <= set(range(2, 29))
 
 
-def test_one_month_of_arrears_is_too_early_to_act() -> None:
-    debts, act = items(bill(1, ISSUED)), acting((1_000_000, 0, 0))
-    assert simulate_payments(customers(1), debts, None, date(2024, 3, 11), seed=1, behaviour=act).is_empty()
+@pytest.mark.parametrize(("issued_on", "acts"), [(date(2024, 3, 2), 1), (date(2024, 3, 3), 0)])
+def test_a_customer_acts_when_a_bill_is_a_month_late_on_the_first(issued_on: date, acts: int) -> None:
+    """Due on 1 April the bill is 30 days late on 1 May, due on 2 April 29."""
+    found = paid_by_day(items(bill(1, issued_on)), date(2024, 5, 1), acting((1_000_000, 0, 0)))
+    assert len(found) == acts
 
 
 def charge(contract: int, of: int, item: int, amount: int, on: date) -> dict[str, object]:

@@ -5,12 +5,12 @@ what is open now, so a killed and resumed cycle goes on as if nothing had happen
 as simulated by whoever stores it.
 
 A bill is paid on its intended day (a draw from the customer's latent lateness) or skipped. No bill is paid before
-an older one. Once a bill is a month overdue the customer acts once a month, on the monthly return of the due day,
-and draws how many months may stay open.
+an older one. Who has a bill a month overdue on the first of a month acts once in that month, on a day of their own,
+and draws how many months late they will stand on the next first: the steps in which rolls are measured.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -37,8 +37,8 @@ class Behaviour(NamedTuple):
     `lateness`: share of customers -> probability (ppm) that they pay a bill late; the jump makes the two humps.
     `early_days`, `late_days`: days after the due day (first day included, last excluded); the early ones for a
     term of `term_days`, scaled to other terms. A bill is skipped with `skip_ppm` (punctual, tardy from
-    `tardy_from_ppm`). From `arrears_days` on it is arrears. `rolls`: per whole months late (1, 2, 3 or more) the
-    ppm of leaving at most 0, 1 or 2 months open; the rest pays nothing.
+    `tardy_from_ppm`). From `arrears_days` on it is arrears. `rolls`: per months late (1, 2, 3 or more whole steps of
+    `month_days`) on the first of a month, the ppm of standing 0, 1 or 2 months late on the next; the rest pays nothing.
     """
 
     lateness: Knots
@@ -48,20 +48,20 @@ class Behaviour(NamedTuple):
     tardy_from_ppm: int
     skip_ppm: tuple[int, int]
     arrears_days: int
+    month_days: int
     rolls: tuple[tuple[int, int, int], ...]
 
 
 # Fitted to the public figures of docs/guides/demo-city.md as `realism.measure` measures them, and held to them by
-# tests/core/test_simulation.py. A month is longer than a 30-day step, so a state measured on a calendar day also holds
-# customers about to act from the state below: the rows of `rolls` lie off their targets by that much.
+# tests/core/test_simulation.py.
 BEHAVIOUR = Behaviour(
     lateness=(
         (0, 15_000),
         (250_000, 70_000),
         (500_000, 95_000),
         (655_000, 270_000),
-        (655_000, 530_000),
-        (750_000, 600_000),
+        (655_000, 500_000),
+        (750_000, 550_000),
         (1_000_000, 970_000),
     ),
     early_days=((0, -30), (72_000, -24), (360_000, -12), (720_000, -4), (1_000_000, 1)),
@@ -79,11 +79,13 @@ BEHAVIOUR = Behaviour(
     tardy_from_ppm=400_000,
     skip_ppm=(20_000, 158_000),
     arrears_days=28,
-    rolls=((690_000, 120_000, 0), (195_000, 100_000, 672_000), (10_000, 80_000, 280_000)),
+    month_days=30,
+    rolls=((690_000, 120_000, 0), (218_000, 105_000, 602_000), (75_000, 80_000, 280_000)),
 )
 
 _PPM = 1_000_000
 _NOTHING = 1_000_000
+_ACTING_DAYS = (2, 28)  # after the first, and in every month
 
 
 class UnknownContract(Exception):
@@ -118,7 +120,7 @@ def simulate_payments(
     open_items = items.lazy().filter(pl.col("open_minor") > 0)
     bills = _know_payers(open_items.filter(pl.col("charge_of").is_null()), contracts, on)
     judged = _judge(bills, seed, behaviour)
-    paid = _choose_bills(judged, _choose_targets(bills, on, seed, behaviour))
+    paid = _choose_bills(judged, _choose_targets(bills, on, seed, behaviour), on, behaviour)
     charges = open_items.filter(pl.col("charge_of").is_not_null()).select("contract_id", "charge_of", *_ASKED)
     asked = [paid.lazy().select("contract_id", "denom", "open_minor")]
     asked += _charges_asked(charges.collect(), bills, paid, contracts, on, seed, behaviour)
@@ -181,33 +183,28 @@ def _is_ready(behaviour: Behaviour) -> pl.Expr:
     return (overdue >= delay) & (overdue < behaviour.arrears_days) & (pl.col("skip") >= skip_ppm)
 
 
-def _months_overdue() -> pl.Expr:
-    """Round days overdue to months of 30.5 days."""
-    return (pl.col("overdue_days") * 2 + 30) // 61
-
-
-def _is_monthly_return(on: date) -> pl.Expr:
-    """Whether `on` is the due day moved by whole months, the same for all bills issued on one day of the month."""
-    back = pl.lit(on) - (pl.col("due_on") - pl.col("issued_on"))
-    same_day = back.dt.day() == pl.col("issued_on").dt.day()
-    clamped = (back == back.dt.month_end()) & (pl.col("issued_on").dt.day() > back.dt.day())
-    return same_day | clamped
+def _months_late(on: date, behaviour: Behaviour) -> pl.Expr:
+    """Whole months late on the day `on` of a debt due on `due_on`."""
+    return (pl.lit(on) - pl.col("due_on")).dt.total_days() // behaviour.month_days
 
 
 def _choose_targets(bills: pl.DataFrame, on: date, seed: int, behaviour: Behaviour) -> pl.DataFrame:
-    """Choose, for contracts acting on their arrears today, the months that may stay open: contract_id, target."""
+    """Choose, for contracts acting on their arrears today, the months they will be late next: contract_id, target."""
+    month_on = on.replace(day=1)
     target = pl.lit(_NOTHING, dtype=pl.Int64)
     for late, chances in enumerate(behaviour.rolls, start=1):
-        is_row = (pl.col("months") - 1).clip(upper_bound=len(behaviour.rolls)) == late
+        is_row = pl.col("months").clip(upper_bound=len(behaviour.rolls)) == late
         target = pl.when(is_row).then(_pick_target(pl.col("draw"), chances)).otherwise(target)
+    key = pl.col("key64")
+    first, last = _ACTING_DAYS
+    acts_on = draw_ppm(key, seed=seed, purpose="simulation.day", day=month_on) * (last - first + 1) // _PPM + first
     return (
         bills.lazy()
-        .filter(pl.col("overdue_days") >= behaviour.arrears_days)
-        .with_columns(months=_months_overdue())
-        .filter(pl.col("due_on") == pl.col("due_on").min().over("contract_id"))
-        .filter((pl.col("months") >= 2) & _is_monthly_return(on))
-        .unique("contract_id")
-        .with_columns(draw=draw_ppm(pl.col("key64"), seed=seed, purpose="simulation.arrears", day=on))
+        .with_columns(months=_months_late(month_on, behaviour))
+        .filter((pl.col("months") >= 1) & (acts_on == on.day))
+        .group_by("contract_id")
+        .agg(pl.col("months").max(), pl.col("key64").first())
+        .with_columns(draw=draw_ppm(key, seed=seed, purpose="simulation.arrears", day=month_on))
         .select("contract_id", target=target)
         .collect()
     )
@@ -220,14 +217,15 @@ def _pick_target(draw: pl.Expr, chances: tuple[int, int, int]) -> pl.Expr:
     return target
 
 
-def _choose_bills(judged: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
+def _choose_bills(judged: pl.DataFrame, targets: pl.DataFrame, on: date, behaviour: Behaviour) -> pl.DataFrame:
     """Choose the bills paid today; a bill that is due later never goes before one that is not paid.
 
     `target` is null but for contracts acting on their arrears.
     """
     bills = judged.lazy()
-    acting = bills.join(targets.lazy(), on="contract_id", how="inner").filter(_months_overdue() > pl.col("target"))
-    chosen = acting.collect()
+    next_on = (on.replace(day=28) + timedelta(days=4)).replace(day=1)
+    acting = bills.join(targets.lazy(), on="contract_id", how="inner")
+    chosen = acting.filter(_months_late(next_on, behaviour) > pl.col("target")).collect()
     ready = judged.filter("is_ready").join(chosen, on="item_id", how="anti").join(targets, on="contract_id", how="left")
     payers = pl.concat([chosen.select("contract_id"), ready.select("contract_id")]).lazy()
     blocking = (
