@@ -55,7 +55,6 @@ def test_late_charges_count_in_amounts_but_not_as_bills():
             "overdue_minor": 137,
             "oldest_overdue_days": 40,
             "overdue_bills": 2,
-            "oldest_due_on": ON - timedelta(days=40),
         }
     ]
 

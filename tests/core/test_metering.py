@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tariff_facts import contract, contracts, frame
 
 from recoup.core import frames
-from recoup.core.metering import MONTHS_BOUND, determine
+from recoup.core.metering import BILLED, MONTHS_BOUND, determine, refuse_between_billed
 from recoup.core.outcome import Outcome
 
 KWH = 10_000  # index units per kWh
@@ -333,3 +333,24 @@ def test_the_order_of_arrival_does_not_matter(order: list[int]) -> None:
     found = measure(*(readings[n] for n in order))
 
     assert rows(found, *frames.DETERMINANTS) == rows(measure(*readings), *frames.DETERMINANTS)
+
+
+class TestBetweenBilled:
+    """January to March is billed; a reading of February comes."""
+
+    def refused(self, *, index_from: int | None = None, bill_from: date = JAN) -> list[str]:
+        own_start = {} if index_from is None else {"index_from_e4": index_from * KWH, "months": 1}
+        readings = [reading(JAN, 0), reading(FEB, 40 * KWH, **own_start), reading(MAR, 100 * KWH)]
+        made = measure(*readings).frames["determinants"]
+        billed = pl.DataFrame([(f"M1-{MAR}-1", bill_from, MAR)], schema=dict(BILLED), orient="row")
+        late = made.filter(pl.col("bill_on") == FEB)
+        return refuse_between_billed(late, frame(frames.READINGS, *readings), billed)["kind"].to_list()
+
+    def test_its_energy_is_in_that_bill_already(self) -> None:
+        assert self.refused() == ["READING_BETWEEN_BILLED"]
+
+    def test_a_bill_that_begins_with_it_does_not_hold_its_energy(self) -> None:
+        assert self.refused(bill_from=FEB) == []
+
+    def test_a_reading_that_states_its_start_is_no_link_of_the_chain(self) -> None:
+        assert self.refused(index_from=0) == []

@@ -129,3 +129,45 @@ def test_a_year_is_the_twelve_months_that_end_with_this_one():
 def test_a_year_ending_in_february_of_a_leap_year_has_twelve_months():
     before = pl.concat([day(on=month, bills=[1]) for month in (date(2023, 2, 1), date(2023, 3, 1))])
     assert rollups.sum_year(before, date(2024, 2, 29))["bills_12m"].item() == 1
+
+
+PIECES = {"item_id": pl.Int64, "value_on": pl.Date, "amount_minor": pl.Int64}
+DUE = date(2025, 1, 28)
+
+
+def counted(*pieces):
+    """Late bills by month of one bill of 100 due on 28 January, after these pieces."""
+    bill = {**an_item(1, 1, 1, 100), "amount_minor": 100, "due_on": DUE}
+    found = rollups.count_late(frame(frames.ITEMS, [bill]), pl.DataFrame(pieces, PIECES, orient="row"))
+    return sorted(found.select("month_on", "late_bills", "days_late").rows())
+
+
+def test_a_bill_is_paid_on_the_day_of_its_last_piece_and_late_from_the_day_after_its_due_day():
+    first = (1, date(2025, 1, 2), 60)
+    assert counted(first, (1, DUE, 40)) == []
+    assert counted(first, (1, date(2025, 2, 2), 40)) == [(date(2025, 2, 1), 1, 5)]
+    assert counted(first, (1, date(2025, 2, 2), 39)) == []
+
+
+def test_a_piece_taken_back_never_was_and_a_later_one_moves_the_month():
+    undone = [(1, date(2025, 2, 2), 100), (1, date(2025, 2, 2), -100)]
+    assert counted(*undone) == []
+    assert counted(*undone, (1, date(2025, 3, 1), 100)) == [(date(2025, 3, 1), 1, 32)]
+
+
+def test_changes_of_late_bills_move_months_and_leave_the_rest_alone():
+    before = pl.DataFrame([(1, DUE.replace(day=1), 1, 5), (2, DUE.replace(day=1), 1, 3)], LATE, orient="row")
+    after = pl.DataFrame([(1, date(2025, 2, 1), 1, 9), (2, DUE.replace(day=1), 1, 3)], LATE, orient="row")
+    month = {"contract_id": 1, "month_on": DUE.replace(day=1), "bills": 2, "late_bills": 1, "days_late": 5}
+    months = frame(frames.ROLLUPS, [{**month, "max_overdue_minor": 700, "contacts": 4}])
+
+    changes = rollups.subtract_late(after, before)
+
+    assert changes["contract_id"].unique().to_list() == [1]
+    assert rollups.add_late(months, changes).rows() == [
+        (1, date(2025, 1, 1), 2, 0, 0, 700, 4),
+        (1, date(2025, 2, 1), 0, 1, 9, 0, 0),
+    ]
+
+
+LATE = {"contract_id": pl.Int64, "month_on": pl.Date, "late_bills": pl.Int64, "days_late": pl.Int64}

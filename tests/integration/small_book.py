@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from recoup.core import frames
-from recoup.core.flows.day import PAYMENTS
+from recoup.core.flows.receive import PAYMENTS
 from recoup.database.bulk import copy_rows
 from recoup.database.connect import connect
 

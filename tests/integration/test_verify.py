@@ -73,6 +73,19 @@ TAMPERINGS = {
     "rollups_rebuild": ["UPDATE rollup SET contacts = contacts + 1 WHERE month_on = '2025-01-01'"],
     "episodes_rebuild": ["UPDATE episode SET episode_from_on = episode_from_on - 1"],
     "a_mirrored_book_posts_nothing": ["SELECT 1"],
+    "cutoffs_are_as_they_were_signed": [
+        "INSERT INTO cutoff (business_on, signed_by, signed_at, snapshot, closed_to_on, run_no, rulebook_hash, denom, "
+        "content_hash) VALUES ('2025-01-31', 'x', now(), pg_current_snapshot()::text, '2025-01-31', 1, '', 'CNY', '00')"
+    ],
+    "differences_are_explained": [
+        "INSERT INTO cutoff (business_on, signed_by, signed_at, snapshot, closed_to_on, run_no, rulebook_hash, denom, "
+        "content_hash) VALUES ('2025-01-31', 'x', now(), pg_current_snapshot()::text, '2025-01-31', 1, '', 'CNY', '00')"
+    ],
+    "prepared_sums_follow_from_the_book": [
+        "INSERT INTO figure_day (business_on, run_no, snapshot, prepared_at, denom, content_hash, debtors_file) "
+        "SELECT business_on, run_no, pg_current_snapshot()::text, now(), 'CNY', '00', '' FROM run "
+        "WHERE business_on = '2025-01-31'"
+    ],
     "nothing_is_done_on_a_stale_feed": ["""UPDATE run SET feeds = '{"billing": "2025-01-01T00:00:00+08:00"}'"""],
 }
 EXTERNAL = ("a_mirrored_book_posts_nothing", "nothing_is_done_on_a_stale_feed")

@@ -84,7 +84,11 @@ def load(files: Mapping[str, pl.DataFrame], *, as_of_on: date = EVE) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_folder(Path(folder), files, as_of_on=as_of_on, simulated=get_book().kind != "live")
         report = load_folder(Path(folder))
-    lost = [(f.record.name, f.record.detail) for f in report.files if f.record.loaded != f.record.read]
+    lost = [
+        (f.record.name, f.record.detail)
+        for f in report.files
+        if f.record.loaded + f.record.superseding != f.record.read
+    ]
     assert report.complete and not lost, lost
 
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.soak
 POINTS = find_points()
 DAYS = (END - START).days
 FILES = len(tiny_book.make_files(1))
-KILLS = 25
+KILLS = 50
 
 
 @pytest.fixture(scope="module")

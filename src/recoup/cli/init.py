@@ -1,7 +1,5 @@
 """`recoup init`: makes the database, its roles and tables, and opens the book."""
 
-import importlib
-import importlib.util
 from enum import StrEnum
 from typing import Annotated
 
@@ -51,12 +49,7 @@ def migrate() -> None:
 def _open_book(kind: Kind, jurisdiction: str, seed: int, name: str) -> None:
     from django.db import transaction
 
-    if not (_exists("recoup.domains.book") and _exists("recoup.domains.book.operations")):
-        return
-    operations = importlib.import_module("recoup.domains.book.operations")
+    from recoup.domains.book.operations import create_book
+
     with transaction.atomic():
-        operations.create_book(kind=kind.value, jurisdiction=jurisdiction, seed=seed, name=name)
-
-
-def _exists(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+        create_book(kind=kind.value, jurisdiction=jurisdiction, seed=seed, name=name)

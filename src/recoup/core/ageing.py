@@ -39,22 +39,31 @@ def age(items: pl.DataFrame, on: date, bounds: tuple[int, ...]) -> pl.DataFrame:
 def summarise_arrears(items: pl.DataFrame, on: date) -> pl.DataFrame:
     """Sum the arrears of each contract with an open item at the end of `on`, sorted by contract_id.
 
-    Columns: open_minor, overdue_minor (Int64 minor units, exact), oldest_overdue_days, overdue_bills (Int32),
-    oldest_due_on. Late charges (items with `charge_of`) count in amounts and days, never as bills. All items
-    must be of one denom: the caller separates denoms.
+    Columns: open_minor, overdue_minor (Int64 minor units, exact), oldest_overdue_days, overdue_bills (Int32). Late
+    charges (items with `charge_of`) count in amounts and days, never as bills. All items must be of one denom: the
+    caller separates denoms.
     """
-    opened = items.filter(pl.col("open_minor") > 0).with_columns(days_overdue=count_days_overdue(on))
-    overdue = pl.col("days_overdue") > 0
-    due_minor = pl.when(overdue).then("open_minor").otherwise(0)
+    opened = items.select(*_SUMMED).filter(pl.col("open_minor") > 0).sort("contract_id")  # sorted rows group faster
+    owed = opened.group_by("contract_id").agg(money.exact_sum("open_minor")).sort("contract_id")
+    overdue = summarise_overdue(opened, on)
+    return owed.join(overdue, on="contract_id", how="left", maintain_order="left").with_columns(
+        pl.col("overdue_minor", "oldest_overdue_days", "overdue_bills").fill_null(0)
+    )
+
+
+_SUMMED = ("contract_id", "open_minor", "overdue_from_on", "charge_of")
+
+
+def summarise_overdue(items: pl.DataFrame, on: date) -> pl.DataFrame:
+    """The columns of `summarise_arrears` but open_minor, for the contracts with an overdue item alone."""
+    overdue = items.select(*_SUMMED).filter((pl.col("open_minor") > 0) & (pl.col("overdue_from_on") <= on))
     return (
-        opened.with_columns(overdue_minor=due_minor, is_bill=(overdue & pl.col("charge_of").is_null()).cast(pl.Int32))
+        overdue.with_columns(days_overdue=count_days_overdue(on))
         .group_by("contract_id")
         .agg(
-            money.exact_sum("open_minor"),
-            money.exact_sum("overdue_minor"),
+            money.exact_sum("open_minor").alias("overdue_minor"),
             oldest_overdue_days=pl.col("days_overdue").max(),
-            overdue_bills=pl.col("is_bill").sum(),
-            oldest_due_on=pl.col("due_on").min(),
+            overdue_bills=pl.col("charge_of").is_null().sum().cast(pl.Int32),
         )
         .sort("contract_id")
     )

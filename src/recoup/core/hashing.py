@@ -71,7 +71,10 @@ def _digest_column(column: pl.Series, order: pl.Series | None, *, as_text: bool)
         return hasher.digest()
     dtype = column.dtype
     if dtype in (pl.String, pl.Enum, pl.Categorical):
-        (_feed_text if as_text else _feed_codes)(hasher, column.cast(pl.String), order)
+        if as_text:
+            _feed_text(hasher, column.cast(pl.String), order)
+        else:
+            _feed_codes(hasher, column, order)
     elif dtype.is_integer() or dtype in (pl.Boolean, pl.Date, pl.Datetime):
         _feed_integers(hasher, column, order)
     else:
@@ -88,10 +91,27 @@ def _feed_text(hasher: _Hasher, texts: pl.Series, order: pl.Series | None) -> No
 
 def _feed_codes(hasher: _Hasher, texts: pl.Series, order: pl.Series | None) -> None:
     """Feed the sorted distinct values and each row's place among them."""
-    distinct = texts.unique().drop_nulls().sort()
+    distinct = texts.drop_nulls().unique().cast(pl.String).sort()
     hasher.update(_number(len(distinct)))
     _feed_text(hasher, distinct, None)
-    _feed_integers(hasher, texts.cast(pl.Enum(distinct)), order)
+    if len(distinct) == 1:  # a null counts as the first place: all rows stand there
+        _feed_zeros(hasher, len(texts))
+    else:
+        _feed_integers(hasher, _find_places(texts, distinct), order)
+
+
+def _find_places(texts: pl.Series, distinct: pl.Series) -> pl.Series:
+    """The place of each value among the sorted distinct ones; codes of an Enum need not become texts for it."""
+    if isinstance(texts.dtype, pl.Enum):
+        places = texts.dtype.categories.cast(pl.Enum(distinct), strict=False).to_physical()
+        return places.gather(texts.to_physical())
+    return texts.cast(pl.Enum(distinct))
+
+
+def _feed_zeros(hasher: _Hasher, count: int) -> None:
+    """Feed what `_feed_integers` feeds of a column of zeros."""
+    hasher.update(_number(1))
+    hasher.update(bytes(count))
 
 
 def _feed_integers(hasher: _Hasher, column: pl.Series, order: pl.Series | None) -> None:

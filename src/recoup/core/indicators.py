@@ -25,6 +25,15 @@ RECEIVABLES: Schema = {
     "received_before_minor": pl.Int64(),
 }
 
+# What a rate is made of: all of it, and what of it belongs to debts carried over at 1 January.
+SUMS: Schema = {
+    "receivable_minor": pl.Int64(),
+    "received_minor": pl.Int64(),
+    "carried_minor": pl.Int64(),
+    "received_prior_minor": pl.Int64(),
+}
+MEASURES = ("cumulative", "current", "prior")
+
 # Upper bounds in days of the ageing buckets. No source states them: a convention of reporting, not of law.
 BUCKET_BOUNDS_DAYS = (30, 60, 90, 180, 365)
 NOT_OVERDUE = "not_overdue"
@@ -42,17 +51,70 @@ def collection_rates(receivables: pl.DataFrame, on: date, by: Sequence[str] = ()
     parts = checked.with_columns(*_split_by_year(on))
     sums = [money.exact_sum(name).alias(name) for name in ("_new", "_new_received", "_carried", "_prior_received")]
     totals = parts.group_by(by, maintain_order=True).agg(sums) if by else parts.select(sums)
-    receivable = money.narrow(money.exact("_new") + money.exact("_carried"))
-    received = money.narrow(money.exact("_new_received") + money.exact("_prior_received"))
-    return totals.select(
-        *by,
-        receivable_minor=receivable,
-        received_minor=received,
-        carried_minor="_carried",
-        received_prior_minor="_prior_received",
-        rate_cumulative_ppm=share_ppm(received, receivable),
-        rate_current_ppm=share_ppm(pl.col("_new_received"), pl.col("_new")),
-        rate_prior_ppm=share_ppm(pl.col("_prior_received"), pl.col("_carried")),
+    return share_sums(
+        totals.select(
+            *by,
+            receivable_minor=money.narrow(money.exact("_new") + money.exact("_carried")),
+            received_minor=money.narrow(money.exact("_new_received") + money.exact("_prior_received")),
+            carried_minor="_carried",
+            received_prior_minor="_prior_received",
+        )
+    )
+
+
+def share_sums(sums: pl.DataFrame) -> pl.DataFrame:
+    """Add rate_{cumulative,current,prior}_ppm to rows of SUMS, null where nothing was receivable."""
+    return sums.with_columns(
+        share_ppm(received_in(measure), receivable_in(measure)).alias(f"rate_{measure}_ppm") for measure in MEASURES
+    )
+
+
+def receivable_in(measure: str) -> pl.Expr:
+    """What was receivable in the base of a rate, of rows of SUMS (Int64 minor units)."""
+    return _in_base(measure, "receivable_minor", "carried_minor")
+
+
+def received_in(measure: str) -> pl.Expr:
+    """What was received in the base of a rate, of rows of SUMS (Int64 minor units)."""
+    return _in_base(measure, "received_minor", "received_prior_minor")
+
+
+def _in_base(measure: str, whole: str, prior: str) -> pl.Expr:
+    """The base of a rate: everything, what is carried over, or the difference of both."""
+    bases = {
+        "cumulative": pl.col(whole),
+        "current": money.narrow(money.exact(whole) - money.exact(prior)),
+        "prior": pl.col(prior),
+    }
+    return bases[measure]
+
+
+def gap_minor(measure: str, target: str = "target_ppm") -> pl.Expr:
+    """Minor units that rows of SUMS miss to the target (ppm): target x receivable - received, rounded once.
+
+    Nothing (0) where the target is met; null where nothing was receivable or no target is set.
+    """
+    receivable, received = money.exact(receivable_in(measure)), money.exact(received_in(measure))
+    missing = money.round_minor(receivable * money.exact(target) - received * money.PPM, money.PPM)
+    return pl.when(receivable > 0).then(missing.clip(lower_bound=0))
+
+
+def order_debtors(debtors: pl.LazyFrame) -> pl.LazyFrame:
+    """Order debtors by `open_minor`, the largest first, ties by `contract_key`; who owes nothing is left out."""
+    owing = debtors.filter(pl.col("open_minor") > 0)
+    return owing.sort("open_minor", "contract_key", descending=[True, False])
+
+
+def run_through(ordered: pl.DataFrame, missing_minor: int) -> pl.DataFrame:
+    """Add rank (1 is the first), through_minor (exact running sum) and is_needed to debtors in their order.
+
+    A debtor is needed while the sum before it does not reach what is missing: the needed ones stand first.
+    """
+    through = money.exact("open_minor").cum_sum()
+    return ordered.with_columns(
+        rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
+        through_minor=money.narrow(through),
+        is_needed=through - money.exact("open_minor") < missing_minor,
     )
 
 

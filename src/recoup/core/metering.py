@@ -7,7 +7,7 @@ point: any split of the readings by service point gives the same rows.
 import polars as pl
 
 from recoup.core import money, outcome, periods, stretches
-from recoup.core.frames import DETERMINANTS, READINGS, conform
+from recoup.core.frames import DETERMINANTS, READINGS, Schema, conform
 from recoup.core.outcome import Outcome
 
 ENERGY_TOTAL = "ENERGY_TOTAL"
@@ -15,6 +15,9 @@ CORRECTED = "CORRECTED"
 
 # Index x 10^4 kWh times multiplier x 10^4 is kWh x 10^8; one kWh is 1,000 Wh.
 _E8_KWH_PER_WH = 100_000
+
+# One row per reading that a bill stands on, with the period of that bill.
+BILLED: Schema = {"reading_key": pl.String(), "period_from": pl.Date(), "period_to": pl.Date()}
 
 # A bound of sanity, not of law: no bill covers more than a century.
 MONTHS_BOUND = 1_200
@@ -60,6 +63,32 @@ def determine(
         "openings": openings.select(list(READINGS)),
     }
     return Outcome(frames, _refuse(judged))
+
+
+def refuse_between_billed(late: pl.DataFrame, readings: pl.DataFrame, billed: pl.DataFrame) -> pl.DataFrame:
+    """Return issues for late determinants whose energy a bill of the same register holds already.
+
+    `late` are DETERMINANTS not billed though their day is closed, `billed` BILLED, `readings` READINGS of both. A
+    reading that states its own start is no link of a chain and is never refused.
+    """
+    links = readings.filter(pl.col("index_from_e4").is_null()).select("reading_key", *_REGISTER)
+    ours = late.join(links, on="reading_key", how="inner")
+    if ours.is_empty():
+        return outcome.no_issues()
+    theirs = billed.join(links, on="reading_key", how="inner").select(
+        *_REGISTER, bill_from="period_from", bill_to="period_to"
+    )
+    covered = ours.join(theirs, on=_REGISTER, how="inner").filter(
+        (pl.col("bill_from") < pl.col("bill_on")) & (pl.col("bill_to") >= pl.col("bill_on"))
+    )
+    said = "a bill from {} to {} holds this energy already: to bill it apart, cancel that bill by hand"
+    return outcome.issue(
+        covered.unique("reading_key", maintain_order=True),
+        kind="READING_BETWEEN_BILLED",
+        key=pl.col("reading_key"),
+        field="read_on",
+        detail=pl.format(said, "bill_from", "bill_to"),
+    )
 
 
 def tier_year_start(day: pl.Expr, starts_month: int) -> pl.Expr:

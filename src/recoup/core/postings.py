@@ -14,6 +14,7 @@ from recoup.core.outcome import Outcome, gather, issue, no_issues
 BILL = "BILL"
 LATE_CHARGE = "LATE_CHARGE"
 PAYMENT = "PAYMENT"
+PAYMENT_REVERSAL = "PAYMENT_REVERSAL"
 ALLOCATION = "ALLOCATION"
 OPENING = "OPENING"
 
@@ -79,6 +80,16 @@ def post_payments(credits: pl.DataFrame, subjects: pl.DataFrame, *, id_from: int
     bank = pl.lit(_only_subject(subjects, "BANK"), pl.String)
     pairs = credits.select(*_item_columns("value_on"), debit=bank, credit="subject", amount_minor="amount_minor")
     return _post_pairs(pairs, PAYMENT, id_from)
+
+
+def post_reversals(reversals: pl.DataFrame, subjects: pl.DataFrame, *, id_from: int) -> Outcome:
+    """Post money taken back (ITEMS) as the mirror of its receipt: debit what is not applied, credit the bank.
+
+    On `issued_on`, the receipt's own value day. Arguments and result as `post_bills`.
+    """
+    bank = pl.lit(_only_subject(subjects, "BANK"), pl.String)
+    pairs = reversals.select(*_item_columns("issued_on"), debit="subject", credit=bank, amount_minor="amount_minor")
+    return _post_pairs(pairs, PAYMENT_REVERSAL, id_from)
 
 
 def post_opening(items: pl.DataFrame, credits: pl.DataFrame, subjects: pl.DataFrame, *, id_from: int) -> Outcome:

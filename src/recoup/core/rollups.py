@@ -31,11 +31,11 @@ def advance_episodes(
     episode keeps its first day. A debt that arrives old (a book taken over, a bounced payment) starts one on
     the day from which the items open today alone reach the threshold. Idempotent within a day.
     """
-    pursued = _with_thresholds(contracts, thresholds)
+    overdue = arrears.filter(pl.col("overdue_minor") > 0)
+    pursued = _with_thresholds(contracts.join(overdue, on="contract_id", how="semi"), thresholds)
     oldest_on = pl.lit(on) - pl.duration(days=pl.col("oldest_overdue_days") - 1)
     reached = (
-        arrears.filter(pl.col("overdue_minor") > 0)
-        .join(pursued, on="contract_id", how="inner")  # others have no strategy: no episode, by rule
+        overdue.join(pursued, on="contract_id", how="inner")  # others have no strategy: no episode, by rule
         .filter(pl.col("overdue_minor") >= pl.col("threshold_minor"))
         .join(episodes.select("contract_id", "episode_from_on"), on="contract_id", how="left")
         .with_columns(settled=(pl.col("episode_from_on") <= oldest_on.cast(pl.Date)).fill_null(False))
@@ -138,6 +138,50 @@ def advance_rollups(
         .agg(*(money.exact_sum(name) for name in _COUNTS), pl.col("max_overdue_minor").max().fill_null(0))
         .pipe(frames.conform, frames.ROLLUPS)
         .sort("contract_id")
+    )
+
+
+def count_late(items: pl.DataFrame, pieces: pl.DataFrame) -> pl.DataFrame:
+    """Count the bills paid late by true days: contract_id, month_on, late_bills, days_late.
+
+    `items` are ITEMS ever (full amounts), `pieces` [item_id, value_on, amount_minor] what was applied to them (a
+    negative one undoes). A principal item whose pieces make up its amount was paid on the value day of the last of
+    them, and counts in that day's month when it was due before.
+    """
+    by_day = pieces.group_by("item_id", "value_on").agg(money.exact_sum("amount_minor"))
+    paid = (
+        by_day.filter(pl.col("amount_minor") != 0)
+        .group_by("item_id")
+        .agg(paid_on=pl.col("value_on").max(), paid_minor=money.exact_sum("amount_minor"))
+    )
+    closed = items.filter(pl.col("charge_of").is_null()).join(paid, on="item_id")
+    return (
+        closed.filter((pl.col("paid_minor") == pl.col("amount_minor")) & (pl.col("paid_on") > pl.col("due_on")))
+        .with_columns(days=(pl.col("paid_on") - pl.col("due_on")).dt.total_days())
+        .group_by("contract_id", month_on=pl.col("paid_on").dt.month_start())
+        .agg(late_bills=pl.len().cast(pl.Int64), days_late=money.exact_sum("days"))
+    )
+
+
+def subtract_late(after: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Return what changed between two counts of `count_late`, in the same columns, without what did not."""
+    undone = before.with_columns(pl.col("late_bills", "days_late") * -1)
+    counted = pl.concat([after, undone]).group_by("contract_id", "month_on")
+    return counted.agg(money.exact_sum("late_bills"), money.exact_sum("days_late")).filter(
+        (pl.col("late_bills") != 0) | (pl.col("days_late") != 0)
+    )
+
+
+def add_late(months: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows (frames.ROLLUPS) that `changes` of `subtract_late` make of `months`, which hold theirs if any."""
+    key = ["contract_id", "month_on"]
+    parts = [months.join(changes, on=key, how="semi"), changes]
+    return (
+        pl.concat(parts, how="diagonal")
+        .group_by(key)
+        .agg(*(money.exact_sum(name) for name in _COUNTS), pl.col("max_overdue_minor").max().fill_null(0))
+        .pipe(frames.conform, frames.ROLLUPS)
+        .sort(key)
     )
 
 

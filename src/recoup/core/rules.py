@@ -1,6 +1,7 @@
 """Resolved rules: what a rulebook says, as frames and small records. Made by the rulebook, read by the flows."""
 
-from typing import NamedTuple
+from datetime import date
+from typing import NamedTuple, Self
 
 import polars as pl
 
@@ -86,8 +87,21 @@ class AllocationPolicy(NamedTuple):
     due_first: bool = False
 
 
+class DayRules(NamedTuple):
+    """What is in force from the day `since` until the next of its kind."""
+
+    since: date
+    late_charge_components: tuple[str, ...]
+    allocation: AllocationPolicy
+    strategies: tuple[Strategy, ...]
+
+
 class Rules(NamedTuple):
-    """Everything of the law and the company in force for one jurisdiction, and the hash of its documents."""
+    """Everything of the law and the company in force for one jurisdiction, and the hash of its documents.
+
+    Frames carry all validities. What is no frame (allocation, strategies, components that bear a late charge) is the
+    latest, and `at` gives that of a day.
+    """
 
     jurisdiction: str
     denom: str
@@ -100,3 +114,21 @@ class Rules(NamedTuple):
     subjects: pl.DataFrame
     tier_year_starts_month: int
     content_hash: str
+    dated: tuple[DayRules, ...] = ()
+
+    def at(self, on: date) -> Self:
+        """Return the rules in force on a day; before the first of them, the first."""
+        if not self.dated:
+            return self
+        begun = [each for each in self.dated if each.since <= on]
+        chosen = begun[-1] if begun else self.dated[0]
+        return self._replace(
+            late_charge_components=chosen.late_charge_components,
+            allocation=chosen.allocation,
+            strategies=chosen.strategies,
+        )
+
+    def without_charges(self) -> Self:
+        """Return the rules of a book in which no late charge is ours, on any day."""
+        dated = tuple(each._replace(late_charge_components=()) for each in self.dated)
+        return self._replace(late_charge_components=(), dated=dated)

@@ -237,7 +237,7 @@ def _describe_charge(
             for c in booked
         ],
     }
-    if item["component"] not in law.rules.late_charge_components:
+    if item["component"] not in law.rules.at(on).late_charge_components:
         return {**told, "segments": [], "comes_to": as_major(0, digits)}
     principal = history.filter(pl.col("item_id") == item["item_id"])
     paid = pl.DataFrame(

@@ -10,9 +10,11 @@ from typing import NamedTuple
 import polars as pl
 
 from recoup.core import frames
-from recoup.core.flows.day import PAYMENTS, Late
+from recoup.core.flows.day import Late
+from recoup.core.flows.receive import PAYMENTS, REVERSALS, leave_open
 from recoup.core.flows.settle import PAID
 from recoup.core.frames import Schema
+from recoup.core.metering import BILLED
 from recoup.database.bulk import Cursor, read_rows
 from recoup.engine.runs import Cut
 
@@ -113,24 +115,35 @@ def _load_installations(cursor: Cursor, known: Known) -> pl.DataFrame:
     return read_rows(cursor, query, frames.INSTALLATIONS)
 
 
+READING_KEY = "service_point || '/' || meter || '/' || register || '/' || read_on || '/' || part || '/' || source"
+READING_COLUMNS = f"""
+    {READING_KEY}, service_point, meter, register, read_on, part, source, index_from_e4, index_e4, multiplier_e4,
+    months, stated_wh
+"""
+
+
+def readings_from(on: date) -> date:
+    """The first day of the readings that are loaded on `on`: the start of the year before."""
+    return date(on.year - 1, 1, 1)
+
+
 def _load_readings(cursor: Cursor, known: Known, on: date, to: date) -> pl.DataFrame:
     """Readings since the start of the year before: the tier year's use and the index each chain starts from."""
     query = f"""
-        SELECT service_point || '/' || meter || '/' || register || '/' || read_on || '/' || part || '/' || source,
-               service_point, meter, register, read_on, part, source, index_from_e4, index_e4, multiplier_e4, months,
-               stated_wh
-        FROM (
+        SELECT {READING_COLUMNS} FROM (
             SELECT DISTINCT ON (service_point, meter, register, read_on, part, source) * FROM reading
             WHERE read_on >= %s AND read_on <= %s AND {known.fact()}
             ORDER BY service_point, meter, register, read_on, part, source, version DESC) latest
     """
-    return read_rows(cursor, query, frames.READINGS, [date(on.year - 1, 1, 1), to])
+    return read_rows(cursor, query, frames.READINGS, [readings_from(on), to])
 
 
 def _load_payments(cursor: Cursor, known: Known, to: date) -> pl.DataFrame:
-    """Payments from files that have no open item yet; the latest version of each key."""
+    """Payments from files that have no open item yet; the latest version of each key, without those refused."""
     query = f"""
-        SELECT contract_id, channel, channel_key, value_on, received_on, amount_minor, denom, designation FROM (
+        SELECT contract_id, channel, channel_key, version, value_on, received_on, amount_minor, denom, designation,
+               reverses, false
+        FROM (
             SELECT DISTINCT ON (channel, channel_key) * FROM payment
             WHERE received_on <= %s AND run_no IS NULL AND {known.fact()}
             ORDER BY channel, channel_key, version DESC) p
@@ -138,7 +151,9 @@ def _load_payments(cursor: Cursor, known: Known, to: date) -> pl.DataFrame:
             SELECT 1 FROM open_item i WHERE i.item_key = p.channel || ':' || p.channel_key)
         ORDER BY received_on, channel, channel_key
     """
-    return read_rows(cursor, query, PAYMENTS, [to])
+    payments = read_rows(cursor, query, PAYMENTS, [to])
+    told = read_rows(cursor, "SELECT DISTINCT kind, key FROM run_issue", {"kind": pl.String(), "key": pl.String()})
+    return leave_open(payments, payments.clear(), frames.empty(REVERSALS), told)
 
 
 def _load_holds(cursor: Cursor, known: Known) -> pl.DataFrame:
@@ -189,10 +204,11 @@ def load_items(cursor: Cursor, cut: Cut) -> pl.DataFrame:
 
 _CREDIT = """
     i.item_id, i.item_key, i.contract_id, coalesce(g.contract_id, c.contract_id), i.subject, i.denom,
-    -i.amount_minor, {opened}, i.value_on, i.designation, i.state
+    -i.amount_minor, {opened}, i.value_on, coalesce(r.item_id, i.designation), i.state
     FROM open_item i
     JOIN contract c USING (contract_id)
     LEFT JOIN contract g ON g.contract_key = c.group_key
+    LEFT JOIN open_item r ON r.designation = i.item_id AND r.origin_kind = 'PAYMENT_REVERSAL'
 """
 
 
@@ -249,18 +265,43 @@ def load_touch_items(cursor: Cursor, cut: Cut) -> pl.DataFrame:
     return read_rows(cursor, query, frames.TOUCH_ITEMS, [cut.business_on])
 
 
+def load_touches_naming(cursor: Cursor, cut: Cut, item_ids: list[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Load the touches decided before the cut's day that named one of these items, and which of them they named."""
+    among = """
+        FROM touch_item n JOIN touch t USING (contract_id, decided_on, action_code)
+        JOIN open_item i ON i.item_key = n.item_key
+        WHERE i.item_id = ANY(%s) AND t.decided_on < %s AND {known}
+    """.format(known=Known(cut).touch("t"))
+    touches = f"""
+        SELECT DISTINCT t.contract_id, t.decided_on, t.action_code, t.stage, t.channel, t.sent_on, t.delivered_on,
+               t.proven {among}
+    """
+    named = f"SELECT t.contract_id, t.decided_on, t.action_code, i.item_id, n.amount_minor {among}"
+    parameters = [item_ids, cut.business_on]
+    return read_rows(cursor, touches, frames.TOUCHES, parameters), read_rows(
+        cursor, named, frames.TOUCH_ITEMS, parameters
+    )
+
+
 def load_episodes(cursor: Cursor) -> pl.DataFrame:
     """Load the running episodes."""
     return read_rows(cursor, "SELECT contract_id, episode_from_on FROM episode", frames.EPISODES)
 
 
+_ROLLUP = "SELECT contract_id, month_on, bills, late_bills, days_late, max_overdue_minor, contacts FROM rollup"
+
+
 def load_rollups(cursor: Cursor, on: date) -> pl.DataFrame:
     """Load the month rows of the twelve months up to `on`."""
-    query = """
-        SELECT contract_id, month_on, bills, late_bills, days_late, max_overdue_minor, contacts FROM rollup
-        WHERE month_on > %s
-    """
-    return read_rows(cursor, query, frames.ROLLUPS, [date(on.year - 1, on.month, 1)])
+    return read_rows(cursor, f"{_ROLLUP} WHERE month_on > %s", frames.ROLLUPS, [date(on.year - 1, on.month, 1)])
+
+
+def load_rollup_months(cursor: Cursor, contract_ids: list[int], months: list[date]) -> pl.DataFrame:
+    """Load the month rows of these contracts in these months."""
+    if not contract_ids:
+        return frames.empty(frames.ROLLUPS)
+    query = f"{_ROLLUP} WHERE contract_id = ANY(%s) AND month_on = ANY(%s)"
+    return read_rows(cursor, query, frames.ROLLUPS, [contract_ids, months])
 
 
 def load_history(cursor: Cursor, groups: list[int], cut: Cut, since: date | None = None) -> Late:
@@ -290,9 +331,11 @@ def first_billed_on(cursor: Cursor) -> date | None:
 
 
 def list_billed_readings(cursor: Cursor, first: date) -> pl.DataFrame:
-    """Return the readings of the two years before `first` and after that a bill already stands on."""
-    query = "SELECT reading_key FROM bill WHERE reading_key IS NOT NULL AND booked_on >= %s"
-    return read_rows(cursor, query, {"reading_key": pl.String()}, [date(first.year - 2, 1, 1)])
+    """Return the readings of the two years before `first` and after that a bill already stands on: BILLED."""
+    query = """
+        SELECT reading_key, period_from, period_to FROM bill WHERE reading_key IS NOT NULL AND booked_on >= %s
+    """
+    return read_rows(cursor, query, BILLED, [date(first.year - 2, 1, 1)])
 
 
 def list_issue_keys(cursor: Cursor) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from recoup.core import ageing, metering, money, rollups
+from recoup.core import ageing, money, rollups
 from recoup.core.flows import close_day
 from recoup.core.flows.day import (
     CLOSED,
@@ -24,6 +24,7 @@ from recoup.core.flows.day import (
     book_money,
     find_closed,
     find_touches,
+    late_groups,
     prune_touches,
     rederive_episodes,
 )
@@ -35,6 +36,8 @@ from recoup.database.connect import connect
 from recoup.database.failpoints import hit
 from recoup.engine import book as loading
 from recoup.engine import lake, runs, store
+from recoup.engine import late as late_facts
+from recoup.engine.due_readings import determine_due
 from recoup.engine.freshness import feed_ages, read_watermarks
 from recoup.engine.runs import Connection, Cut, Run, Slice
 
@@ -85,6 +88,7 @@ def run_cycle(
     """Close every day of `[start, end]` not closed yet; return how many were. Safe to kill and to repeat."""
     with connect("app") as connection:
         runs.hold_cycle_lock(connection)
+        _sweep_lake(connection)
         first = _first_day(connection, start)
         if first > end:
             return 0
@@ -95,6 +99,17 @@ def run_cycle(
         connection.execute("SELECT recoup_analyze()")
         connection.commit()
         return days
+
+
+def _sweep_lake(connection: Connection) -> None:
+    """Remove what killed workers left in the lake: nobody else writes while the cycle's lock is held.
+
+    Only of runs that the database knows: others are a sign that it is older than its lake, which `verify` tells.
+    """
+    files = {str(name) for (name,) in connection.execute("SELECT file FROM slice WHERE file IS NOT NULL").fetchall()}
+    known = {int(no) for (no,) in connection.execute("SELECT run_no FROM run").fetchall()}
+    connection.commit()
+    lake.sweep(files, known)
 
 
 def _first_day(connection: Connection, start: date) -> date:
@@ -140,6 +155,7 @@ class _Cycle:
             raise CycleNotStarted("the book holds no contract yet: run `recoup load DIR` first")
         with connection.cursor() as cursor:
             self.waiting_holds = loading.load_waiting_holds(cursor, Cut(0, first, self.snapshot))
+            self.late_holds = late_facts.find_late_holds(cursor, self.snapshot)
         connection.commit()
         self.ranges = self._plan(whole, contracts_per_slice)
         self.books = [_part(whole, a, b) for a, b in self.ranges]
@@ -151,12 +167,14 @@ class _Cycle:
 
     def close(self, on: date) -> DayDone:
         """Close one business day."""
+        self.rules = self.rules.at(on)
         run = self.run or self._open(on)
         self.run = None
         hit("cycle.run_opened")
         slices = runs.lease_slices(self.connection, run)
         made = [self._book_money(run, piece, n) for n, piece in enumerate(slices)]
         hit("cycle.money_booked")
+        self.late_holds = self.late_holds.clear()
         slices = runs.list_slices(self.connection, run)
         decisions, issues = self._decide(run, slices)
         hit("cycle.before_close")
@@ -188,10 +206,10 @@ class _Cycle:
         before, on = self.books[n], run.business_on
         late = self._load_late(before, on)
         made = book_money(before, on, self.rules, self.conduct, late, id_from=piece.id_from)
-        after = self._bind_holds(prune_touches(apply_money(before, made, late)), made)
+        after = self._bind_holds(prune_touches(self._apply_money(before, made, late, on)), made)
         if late is not None:
             after = after._replace(episodes=rederive_episodes(before, made, late, self.rules, on))
-        moved = self._money_rollups(before, made, after, on)
+        moved = self._money_rollups(before, made, after, late, on)
         after = after._replace(rollups=rollups.replace_rollups(after.rollups, moved))
         with self.connection.cursor() as cursor:
             store.store_money(cursor, made, before, after, on=on, run_no=run.run_no, own_ledger=self.profile.own_ledger)
@@ -205,6 +223,13 @@ class _Cycle:
         self.books[n] = after
         return made
 
+    def _apply_money(self, before: Book, made: Outcome, late: Late | None, on: date) -> Book:
+        after = apply_money(before, made, late)
+        if late is None:
+            return after
+        with self.connection.cursor() as cursor:
+            return late_facts.recall_touches(cursor, before, made, after, Cut(0, on, self.snapshot))
+
     def _bind_holds(self, book: Book, made: Outcome) -> Book:
         """Holds that waited for an item made today take effect on it."""
         items = made.frames["items"].select("item_key", found_id="item_id")
@@ -214,15 +239,20 @@ class _Cycle:
         self.waiting_holds = self.waiting_holds.join(bound, on="hold_key", how="anti")
         return book._replace(holds=pl.concat([book.holds, conform(bound, HOLDS)]))
 
-    def _money_rollups(self, before: Book, made: Outcome, after: Book, on: date) -> pl.DataFrame:
-        return rollups.advance_rollups(
+    def _money_rollups(self, before: Book, made: Outcome, after: Book, late: Late | None, on: date) -> pl.DataFrame:
+        calm = before.items if late is None else before.items.filter(~pl.col("group_id").is_in(late_groups(late)))
+        moved = rollups.advance_rollups(
             before.rollups,
             bills=made.frames["bills"],
-            closed_items=find_closed(before.items, after.items, made.frames["allocations"]),
+            closed_items=find_closed(calm, after.items, made.frames["allocations"]),
             arrears=ageing.summarise_arrears(after.items, on),
             touches=before.touches.clear(),
             on=on,
         )
+        if late is None:
+            return moved
+        with self.connection.cursor() as cursor:
+            return late_facts.correct_rollups(cursor, before, moved, made, late)
 
     def _issues(self, made: Outcome, book: Book, on: date, n: int) -> pl.DataFrame:
         """Refusals of the day, with those of metering on the day the reading was due; nobody's are told once."""
@@ -234,15 +264,10 @@ class _Cycle:
         return pl.concat([made.issues, ours])
 
     def _load_late(self, book: Book, on: date) -> Late | None:
-        """Read the history of groups that learn today of money with an earlier day."""
-        late = book.payments.filter((pl.col("received_on") <= on) & (pl.col("value_on") < on))
-        groups = late.join(book.contracts, on="contract_id")["group_id"].unique().to_list()
-        if not groups:
-            return None
-        since = late["value_on"].min()
-        assert isinstance(since, date)
+        """Read the history of groups that learn today of something with an earlier day."""
+        held = self.late_holds.join(book.contracts, on="contract_id", how="semi")
         with self.connection.cursor() as cursor:
-            return loading.load_history(cursor, groups, Cut(0, on, self.snapshot), since)
+            return late_facts.load_late(cursor, book, held, Cut(0, on, self.snapshot))
 
     def _decide(self, run: Run, slices: Sequence[Slice]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Propose per slice, ration over the whole run, decide and store per slice."""
@@ -323,10 +348,12 @@ class _Cycle:
 
 
 def load_book(connection: Connection, cut: Cut, first: date, end: date, rules: Rules) -> tuple[Book, pl.DataFrame]:
-    """Load the whole book for a cycle over `[first, end]` and the issues of its readings (with their `read_on`)."""
+    """Load the whole book for a cycle over `[first, end]` and issues not told yet (with the day to tell: `read_on`)."""
     with connection.cursor() as cursor:
         facts = loading.load_facts(cursor, cut, first, end)
-        determinants, issues = _determine(cursor, facts, first, rules)
+        determinants, issues = determine_due(cursor, facts, cut, rules)
+        superseded = late_facts.tell_superseded(cursor, cut).with_columns(read_on=pl.lit(first))
+        told = loading.list_issue_keys(cursor)
         book = Book(
             contracts=facts.contracts,
             determinants=determinants,
@@ -342,30 +369,7 @@ def load_book(connection: Connection, cut: Cut, first: date, end: date, rules: R
             rollups=loading.load_rollups(cursor, first),
         )
     connection.commit()
-    return book, issues
-
-
-def _determine(
-    cursor: loading.Cursor, facts: loading.Facts, first: date, rules: Rules
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Determinants still to be billed from `first` on; a reading that came late is billed on the first open day."""
-    found = metering.determine(
-        facts.readings,
-        facts.installations,
-        facts.services,
-        facts.contracts,
-        tier_year_starts_month=rules.tier_year_starts_month,
-    )
-    begun = loading.first_billed_on(cursor)
-    billed = loading.list_billed_readings(cursor, first)
-    due = found.frames["determinants"].filter(pl.col("bill_on") >= (begun or first))
-    unbilled = due.join(billed, on="reading_key", how="anti")
-    days = facts.readings.select(key="reading_key", read_on="read_on")
-    told = found.issues.join(days, on="key", how="left").filter(pl.col("read_on") >= (begun or first))
-    issues = told.join(loading.list_issue_keys(cursor), on="key", how="anti").with_columns(
-        read_on=pl.max_horizontal("read_on", pl.lit(first))
-    )
-    return unbilled.with_columns(bill_on=pl.max_horizontal("bill_on", pl.lit(first))), issues
+    return book, pl.concat([issues, superseded]).join(told, on="key", how="anti")
 
 
 def _part(book: Book, group_from: int, group_to: int) -> Book:

@@ -103,7 +103,7 @@ SECTIONS: tuple[Section, ...] = (
         "payments",
         f"""
         SELECT p.channel, p.channel_key, p.version, {_KEY}, p.value_on, p.received_on, p.amount_minor, p.denom,
-               p.designation, p.simulated
+               p.designation, p.reverses, p.simulated
         FROM payment p {_CONTRACT}
         """,
         "channel, channel_key, version",
@@ -141,6 +141,15 @@ SECTIONS: tuple[Section, ...] = (
         "contract, decided_on, action_code, item_key",
     ),
     Section(
+        "outcomes",
+        f"""
+        SELECT {_KEY}, o.decided_on, o.action_code, o.version, o.result, o.happened_on, o.promise_on, o.promise_minor,
+               o.note, o.recorded_by
+        FROM outcome o {_CONTRACT}
+        """,
+        "contract, decided_on, action_code, version",
+    ),
+    Section(
         "enrolments",
         f"SELECT {_KEY}, e.episode_from_on, e.strategy, e.version, e.arm FROM enrolment e {_CONTRACT}",
         "contract, episode_from_on",
@@ -161,6 +170,20 @@ SECTIONS: tuple[Section, ...] = (
         FROM run_issue u JOIN run r USING (run_no) LEFT JOIN contract c USING (contract_id)
         """,
         "business_on, kind, key, field, detail, contract",
+    ),
+    Section(
+        "cutoffs",
+        """
+        SELECT c.business_on, c.signed_by, c.content_hash, f.org_unit, f.class, f.measure, f.part, f.rows,
+               f.amount_minor
+        FROM cutoff c JOIN cutoff_figure f USING (business_on)
+        """,
+        "business_on, org_unit, class, measure, part",
+    ),
+    Section(
+        "targets",
+        "SELECT org_unit, measure, valid_from, version, share_ppm, set_by FROM target",
+        "org_unit, measure, valid_from, version",
     ),
     Section(
         "runs",

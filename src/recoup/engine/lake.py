@@ -48,17 +48,21 @@ def read_decisions(files: list[str]) -> pl.DataFrame:
     return pl.read_parquet([lake_folder() / name for name in files])
 
 
-def sweep(real: set[str]) -> list[str]:
-    """Remove decision files that no slice names; return their names."""
+def sweep(real: set[str], runs: set[int] | None = None) -> list[str]:
+    """Remove decision files that no slice names, of these runs only when they are given; return their names."""
     folder = lake_folder() / "decisions"
     stray = [
         path
         for path in (folder.rglob("slice=*") if folder.exists() else [])
-        if str(path.relative_to(lake_folder())) not in real
+        if str(path.relative_to(lake_folder())) not in real and (runs is None or _run_of(path) in runs)
     ]
     for path in stray:
         path.unlink()
     return [str(path.relative_to(lake_folder())) for path in stray]
+
+
+def _run_of(path: Path) -> int:
+    return int(path.parent.name.removeprefix("run="))
 
 
 def _make_durable(path: Path) -> None:

@@ -7,7 +7,8 @@ import polars as pl
 
 from recoup.core.flows.day import Book
 from recoup.core.outcome import Outcome
-from recoup.database.bulk import Cursor, copy_rows
+from recoup.core.postings import PAYMENT, PAYMENT_REVERSAL
+from recoup.database.bulk import Cursor, copy_rows, read_rows
 from recoup.database.failpoints import hit
 from recoup.domains.ledger.operations import post
 
@@ -64,7 +65,8 @@ def store_money(
     hit("store.items_copied")
     copy_rows(cursor, "allocation", _number(frames["allocations"], run_no).with_columns(**stamp), _ALLOCATION)
     if own_ledger:
-        post(cursor, frames["entries"], frames["postings"], booked_on=on, run_no=run_no)
+        entries = _name_reversed(cursor, frames["entries"], frames["reversals"])
+        post(cursor, entries, frames["postings"], booked_on=on, run_no=run_no)
     hit("store.posted")
     _update_item_open(cursor, _open_amounts(before), _open_amounts(after))
 
@@ -77,11 +79,12 @@ def _simulated_payments(payments: pl.DataFrame, run_no: int) -> pl.DataFrame:
 
 
 def _as_open_items(made: Outcome) -> pl.DataFrame:
-    """Debits as they are, credits with their sign: money received is negative."""
+    """Debits as they are, credits with their sign: money received is negative. A reversal names what it takes back."""
     frames = made.frames
     parts = [
         _debits(frames["items"], "BILL"),
         _debits(frames["charges"], "CHARGE"),
+        _debits(frames["reversals"], "PAYMENT_REVERSAL").with_columns(designation="credit_id"),
         _credits(frames["credits"], "PAYMENT", "MONEY", pl.lit(None, pl.Int64)),
         _credits(frames["charge_credits"], "CHARGE_CREDIT", "LATE_CHARGE", _lowered_principals(frames)),
     ]
@@ -117,6 +120,33 @@ def _lowered_principals(frames: Mapping[str, pl.DataFrame]) -> pl.Series:
     lowered = frames["charges_booked"].filter(pl.col("amount_minor") < 0)
     assert lowered["amount_minor"].to_list() == [-a for a in frames["charge_credits"]["amount_minor"]]
     return lowered["item_id"]
+
+
+def _name_reversed(cursor: Cursor, entries: pl.DataFrame, reversals: pl.DataFrame) -> pl.DataFrame:
+    """Let the entry of each reversal name the entry of its receipt."""
+    if reversals.is_empty():
+        return entries
+    receipts = read_rows(
+        cursor,
+        "SELECT item_id, item_key, booked_on FROM open_item WHERE item_id = ANY(%s)",
+        {"credit_id": pl.Int64(), "receipt_key": pl.String(), "booked_on": pl.Date()},
+        [reversals["credit_id"].to_list()],
+    )
+    query = """
+        SELECT entry_id, origin_key FROM entry
+        WHERE booked_on = ANY(%s) AND origin_key = ANY(%s) AND kind IN ('PAYMENT', 'OPENING')
+    """
+    parameters = [receipts["booked_on"].unique().to_list(), receipts["receipt_key"].to_list()]
+    stored = read_rows(cursor, query, {"reversed": pl.Int64(), "receipt_key": pl.String()}, parameters)
+    today = entries.filter(pl.col("kind") == PAYMENT).select(reversed="entry_id", receipt_key="origin_key")
+    named = (
+        reversals.select("credit_id", kind=pl.lit(PAYMENT_REVERSAL), origin_key="item_key")
+        .join(receipts, on="credit_id")
+        .join(pl.concat([stored, today]), on="receipt_key")
+    )
+    return entries.join(named, on=["kind", "origin_key"], how="left", maintain_order="left").with_columns(
+        reverses=pl.coalesce("reversed", "reverses")
+    )
 
 
 def _number(allocations: pl.DataFrame, run_no: int) -> pl.DataFrame:

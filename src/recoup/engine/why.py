@@ -49,6 +49,7 @@ def answer(connection: Connection, number: str, on: date | None, law: Law) -> Ro
     """
     contracts = find_contracts(connection, number)
     run = find_run(connection, on)
+    law = law._replace(rules=law.rules.at(run.business_on))
     answers = [_answer_one(connection, contract, run, law) for contract in contracts]
     connection.rollback()
     return {
@@ -200,7 +201,7 @@ def _name_reason(code: str, law: Law) -> Row:
 
 def _describe_stage(row: Row, law: Law) -> Row:
     """Stage reached and stage offered, with the words and the source of the ladder."""
-    titles = _title_rungs(str(row["strategy"]), law)
+    titles = _title_rungs(str(row["strategy"]), row["strategy_version"], law)
     strategy = next((each for each in law.rules.strategies if each.code == row["strategy"]), None)
     cited = law.documents.cite(strategy.param_id) if strategy else None
     return {
@@ -215,11 +216,10 @@ def _describe_stage(row: Row, law: Law) -> Row:
     }
 
 
-def _title_rungs(code: str, law: Law) -> dict[int, dict[str, str]]:
-    for document in law.documents.documents:
-        if isinstance(document, StrategyDocument) and document.code == code:
-            return {rung.stage: {"zh": rung.title.zh, "en": rung.title.en} for rung in document.values[-1].rungs}
-    return {}
+def _title_rungs(code: str, version: int | None, law: Law) -> dict[int, dict[str, str]]:
+    ladders = [each for each in law.documents.documents if isinstance(each, StrategyDocument) and each.code == code]
+    versions = [terms for ladder in ladders for terms in ladder.values if terms.version == version]
+    return {rung.stage: {"zh": rung.title.zh, "en": rung.title.en} for terms in versions for rung in terms.rungs}
 
 
 def _describe_step(step: Step, law: Law) -> Row:

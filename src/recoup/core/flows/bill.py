@@ -27,7 +27,7 @@ def bill(determinants: pl.DataFrame, contracts: pl.DataFrame, on: date, rules: R
     each from it. A determinant without contract, unrated, or second of its bill number ends in the issues.
     """
     rows = conform(determinants, DETERMINANTS)
-    debtors = conform(contracts, CONTRACTS)
+    debtors = conform(contracts, CONTRACTS).join(rows, on="contract_id", how="semi")  # a day bills few of a book
     unknown = rows.join(debtors, on="contract_id", how="anti")
     known = rows.join(debtors.select("contract_id"), on="contract_id", how="semi")
     is_first = known.select(pl.struct(_BILL).is_first_distinct()).to_series()

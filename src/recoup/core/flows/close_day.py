@@ -67,8 +67,7 @@ def propose(
     "own" needs none.
     """
     contracts = strategy.assign_strategies(select_contracts(book, on), rules.strategies)
-    facts = gather_facts(book, contracts, on, rules)
-    rows = contracts.join(facts, on="contract_id", how="left", maintain_order="left").with_columns(
+    rows = gather_facts(book, contracts, on, rules).with_columns(
         pl.col(_MINOR + _COUNTS).fill_null(0), feed_age_hours=_oldest_feed(feed_age_hours, mode)
     )
     ladder = strategy.build_ladder(rules.strategies)
@@ -222,7 +221,9 @@ def decide(
         .pipe(frames.conform, DECISIONS)
     )
     named = _name_items(decisions, book, rules.denom, on)
-    missed = _conform_accrued(accrued).join(decisions, on="contract_id", how="anti")
+    charged = _conform_accrued(accrued)
+    known = decisions.select("contract_id").join(charged, on="contract_id", how="semi")
+    missed = charged.join(known, on="contract_id", how="anti")
     issues = issue(
         missed,
         kind="ACCRUAL_WITHOUT_CONTRACT",

@@ -12,31 +12,21 @@ import polars as pl
 from recoup.core import frames, late_charge, money, postings, rollups, strategy
 from recoup.core.flows.bill import bill
 from recoup.core.flows.book import DayBook
+from recoup.core.flows.receive import REVERSALS, designate, leave_open, make_credits, receive, take_back
 from recoup.core.flows.rederive import rederive
 from recoup.core.flows.settle import OpenState, apply_settlement, open_state, settle
-from recoup.core.outcome import Outcome, gather, issue
+from recoup.core.outcome import Outcome, gather, no_issues
 from recoup.core.rules import Rules
+from recoup.core.simulation import PAYMENTS as SIMULATED
 from recoup.core.simulation import simulate_payments
 
 # Offsets of a slice's id block: bills and their items, credits, charges, then allocation entries.
 CREDIT_IDS = 1 << 32
+REVERSAL_IDS = CREDIT_IDS + (1 << 31)
 CHARGE_IDS = 2 << 32
 ALLOCATION_IDS = 3 << 32
 
-PAYMENTS: frames.Schema = {
-    "contract_id": pl.Int64(),
-    "channel": pl.String(),
-    "channel_key": pl.String(),
-    "value_on": pl.Date(),
-    "received_on": pl.Date(),
-    "amount_minor": pl.Int64(),
-    "denom": pl.String(),
-    "designation": pl.String(),
-}
-
 CLOSED: frames.Schema = {"contract_id": pl.Int64(), "item_id": pl.Int64(), "days_late": pl.Int64()}
-
-SIMULATOR = "SIMULATOR"
 
 
 class Book(NamedTuple):
@@ -95,18 +85,24 @@ def book_money(book: Book, on: date, rules: Rules, conduct: Conduct, late: Late 
     """Derive everything of money that happens on `on`.
 
     Frames: "bills", "lines", "items" (new debits of bills), "payments" (PAYMENTS received today, simulated ones
-    among them), "credits" (one per payment), "charges", "charge_credits", "charges_booked", "allocations",
-    "entries", "postings", "determinants" (billed today), "accrued" (item_id, amount_minor not yet booked).
+    among them), "credits" (one per payment), "reversals" (REVERSALS), "charges",
+    "charge_credits", "charges_booked", "allocations", "entries", "postings", "determinants" (billed today), "accrued"
+    (item_id, amount_minor not yet booked). `late` is given when a payment is late or a reversal due: without the
+    history of its group a reversal is left for another day.
     """
     billed = _bill_due(book, on, rules, conduct, id_from)
     items = pl.concat([book.items, billed.frames["items"]])
     accrued = accrue(items, book, on, rules)
-    received, strangers = _receive(book, items, accrued, on, conduct, rules)
-    credits = _credit(received, book, items, late, id_from + CREDIT_IDS)
+    received = receive(book.payments, _simulate(book, items, accrued, on, conduct), on, rules.denom)
+    credits = _credit(received.payments, book, items, late, id_from + CREDIT_IDS)
+    reversals, unmatched = _take_back(received.reversals, book, credits, late, id_from + REVERSAL_IDS)
+    credits, late = designate(credits, reversals), with_reversals(late, reversals)
     settled = _settle(book, items, credits, late, on, rules, conduct, id_from + CHARGE_IDS)
-    made = {**billed.frames, "payments": received, "credits": credits, **settled.frames, "accrued": accrued}
+    money_in = {"payments": received.payments, "credits": credits, "reversals": reversals}
+    made = {**billed.frames, **money_in, **settled.frames, "accrued": accrued}
     posted = _post(made, items, book, late, on, rules, id_from)
-    return Outcome({**made, **posted.frames}, gather([billed.issues, strangers, settled.issues, posted.issues]))
+    told = [billed.issues, received.issues, unmatched, settled.issues, posted.issues]
+    return Outcome({**made, **posted.frames}, gather(told))
 
 
 def _bill_due(book: Book, on: date, rules: Rules, conduct: Conduct, id_from: int) -> Outcome:
@@ -119,7 +115,8 @@ def _bill_due(book: Book, on: date, rules: Rules, conduct: Conduct, id_from: int
 
 def accrue(items: pl.DataFrame, book: Book, on: date, rules: Rules) -> pl.DataFrame:
     """Late charge up to `on` less what is booked, per overdue principal item: item_id, amount_minor."""
-    overdue = items.filter(pl.col("component").is_in(rules.late_charge_components) & (pl.col("overdue_from_on") <= on))
+    overdue = items.filter(pl.col("overdue_from_on") <= on)  # most are not: their texts are not looked at
+    overdue = overdue.filter(pl.col("component").is_in(rules.late_charge_components))
     target = late_charge.target(overdue, book.paid, rules.late_charge, _late_holds(book.holds), on)
     booked = book.booked.group_by("item_id").agg(booked_minor=money.exact_sum("amount_minor"))
     return (
@@ -133,60 +130,33 @@ def _late_holds(holds: pl.DataFrame) -> pl.DataFrame:
     return holds.filter("stops_late_charge")
 
 
-def _receive(
-    book: Book, items: pl.DataFrame, accrued: pl.DataFrame, on: date, conduct: Conduct, rules: Rules
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Payments known by today, loaded and simulated; those of another denom become issues."""
-    loaded = book.payments.filter(pl.col("received_on") <= on)
-    if conduct.simulate:
-        paid = simulate_payments(book.contracts, items, accrued, on, seed=conduct.seed)
-        simulated = paid.select(
-            "contract_id",
-            pl.lit(SIMULATOR).alias("channel"),
-            pl.col("key").alias("channel_key"),
-            "value_on",
-            pl.lit(on).alias("received_on"),
-            "amount_minor",
-            "denom",
-            pl.lit(None, pl.String).alias("designation"),
-        )
-        loaded = pl.concat([loaded, simulated])
-    known = pl.col("denom") == rules.denom
-    refused = issue(
-        loaded.filter(~known),
-        kind="FOREIGN_DENOM",
-        key=pl.col("channel") + ":" + pl.col("channel_key"),
-        field="denom",
-        detail=pl.col("denom"),
-    )
-    return loaded.filter(known), refused
+def _simulate(book: Book, items: pl.DataFrame, accrued: pl.DataFrame, on: date, conduct: Conduct) -> pl.DataFrame:
+    """Payments of simulated people, none where people are real."""
+    if not conduct.simulate:
+        return pl.DataFrame(schema=dict(SIMULATED))
+    return simulate_payments(book.contracts, items, accrued, on, seed=conduct.seed)
 
 
 def _credit(payments: pl.DataFrame, book: Book, items: pl.DataFrame, late: Late | None, id_from: int) -> pl.DataFrame:
-    """One credit item per payment, in the order of its natural key."""
     debts = items if late is None else pl.concat([items, late.items]).unique("item_id")
-    named = debts.select("contract_id", designation="item_key", named_id="item_id")
-    return (
-        payments.with_columns(item_key=pl.col("channel") + ":" + pl.col("channel_key"))
-        .sort("item_key")
-        .with_row_index("row")
-        .join(book.contracts.select("contract_id", "group_id"), on="contract_id", how="left")
-        .join(named, on=["contract_id", "designation"], how="left")
-        .select(
-            (pl.col("row").cast(pl.Int64) + id_from).alias("item_id"),
-            "item_key",
-            "contract_id",
-            "group_id",
-            pl.lit("UNAPPLIED").alias("subject"),
-            "denom",
-            "amount_minor",
-            pl.col("amount_minor").alias("open_minor"),
-            "value_on",
-            pl.col("named_id").alias("designation"),
-            pl.lit("FREE").alias("state"),
-        )
-        .sort("item_key")
-    )
+    return make_credits(payments, book.contracts, debts, id_from=id_from)
+
+
+def _take_back(
+    asked: pl.DataFrame, book: Book, credits: pl.DataFrame, late: Late | None, id_from: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Reversals of today (REVERSALS), and issues of those that cannot be booked."""
+    if late is None:
+        return pl.DataFrame(schema=dict(REVERSALS)), no_issues()
+    return take_back(asked, book.contracts, late.items, pl.concat([late.credits, credits]), id_from=id_from)
+
+
+def with_reversals(late: Late | None, reversals: pl.DataFrame) -> Late | None:
+    """The history that today's reversals change: their items are debts, their receipts pay them."""
+    if late is None or reversals.is_empty():
+        return late
+    items = pl.concat([late.items, reversals.select(list(frames.ITEMS))])
+    return late._replace(items=items, credits=designate(late.credits, reversals))
 
 
 def _settle(
@@ -202,7 +172,7 @@ def _settle(
     """Settle today's groups forward, and groups hit by a late fact from their whole history."""
     month_end = is_month_end(on)
     money_in = pl.concat([book.credits, credits])
-    ruled = rules if conduct.charges else rules._replace(late_charge_components=())
+    ruled = rules if conduct.charges else rules.without_charges()
     if late is None:
         return settle(
             items, money_in, book.paid, book.booked, book.holds, on, ruled, month_end=month_end, id_from=id_from
@@ -264,16 +234,19 @@ def _post(
     id_from: int,
 ) -> Outcome:
     """Entries and postings of everything that moved today."""
-    debits = pl.concat([items, made["charges"], *([late.items] if late else [])]).unique("item_id")
-    credits = pl.concat(
-        [book.credits, made["credits"], made["charge_credits"], *([late.credits] if late else [])]
-    ).unique("item_id")
+    debits = [items, made["charges"], *([late.items] if late else [])]
+    credits = [book.credits, made["credits"], made["charge_credits"], *([late.credits] if late else [])]
     steps = [
         postings.post_bills(made["items"], rules.subjects, id_from=id_from),
         postings.post_payments(made["credits"], rules.subjects, id_from=id_from + CREDIT_IDS),
+        postings.post_reversals(made["reversals"], rules.subjects, id_from=id_from + REVERSAL_IDS),
         postings.post_charges(made["charges"], made["charge_credits"], rules.subjects, id_from=id_from + CHARGE_IDS),
         postings.post_allocations(
-            made["allocations"], debits, credits, id_from=id_from + ALLOCATION_IDS, batch=on.isoformat()
+            made["allocations"],
+            _find_named(debits, made["allocations"]["debit_id"]),
+            _find_named(credits, made["allocations"]["credit_id"]),
+            id_from=id_from + ALLOCATION_IDS,
+            batch=on.isoformat(),
         ),
     ]
     return Outcome(
@@ -282,22 +255,29 @@ def _post(
     )
 
 
+def _find_named(parts: list[pl.DataFrame], ids: pl.Series) -> pl.DataFrame:
+    """The items of these ids, once each: a day names few of a book's."""
+    named = ids.unique().to_frame("item_id")
+    return pl.concat([part.join(named, on="item_id", how="semi") for part in parts]).unique("item_id")
+
+
 def apply_money(book: Book, made: Outcome, late: Late | None) -> Book:
     """Return the book after `book_money`: the in-memory twin of store-and-reload."""
     made_frames = made.frames
+    reversals = made_frames["reversals"]
+    late = with_reversals(late, reversals)
     items = pl.concat([book.items, made_frames["items"]])
     credits = pl.concat([book.credits, made_frames["credits"]])
     if late is None:
         state = apply_settlement(items, credits, book.paid, book.booked, made)
     else:
         state = _apply_with_late(book, items, credits, made, late)
-    received = made_frames["payments"].select("channel", "channel_key")
     return book._replace(
         items=state.items,
         credits=state.credits,
         paid=state.paid,
         booked=state.booked,
-        payments=book.payments.join(received, on=["channel", "channel_key"], how="anti"),
+        payments=leave_open(book.payments, made_frames["payments"], reversals, made.issues),
     )
 
 
@@ -343,12 +323,26 @@ def rederive_episodes(book: Book, made: Outcome, late: Late, rules: Rules, on: d
     return pl.concat([others, again.select(list(frames.EPISODES))])
 
 
+def recount_late(book: Book, made: Outcome, late: Late) -> pl.DataFrame:
+    """Changes of bills paid late (`rollups.subtract_late`) in the groups hit, by true days, today's closings included.
+
+    For those groups it stands in place of `find_closed`.
+    """
+    history = with_today(late, pl.concat([book.items, made.frames["items"]]), book.credits)
+    ours = pl.col("group_id").is_in(late_groups(late))
+    before = late.allocations.select("value_on", "amount_minor", item_id="debit_id")
+    today = made.frames["allocations"].filter(ours).select("value_on", "amount_minor", item_id="debit_id")
+    after = rollups.count_late(history.items, pl.concat([before, today]))
+    return rollups.subtract_late(after, rollups.count_late(late.items, before))
+
+
 def find_closed(before: pl.DataFrame, after: pl.DataFrame, allocations: pl.DataFrame) -> pl.DataFrame:
     """Principal items closed today with their days late (negative: early), one row per item (CLOSED)."""
     last = allocations.group_by(pl.col("debit_id").alias("item_id")).agg(paid_on=pl.col("value_on").max())
-    gone = before.filter(pl.col("charge_of").is_null()).join(after, on="item_id", how="anti")
+    paid = before.filter(pl.col("charge_of").is_null()).join(last, on="item_id", how="inner")
+    gone = paid.join(after.join(last, on="item_id", how="semi"), on="item_id", how="anti")
     late_days = (pl.col("paid_on") - pl.col("due_on")).dt.total_days().cast(pl.Int64)
-    return gone.join(last, on="item_id").select("contract_id", "item_id", days_late=late_days)
+    return gone.select("contract_id", "item_id", days_late=late_days)
 
 
 def find_touches(decided: Outcome, on: date) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -374,25 +368,23 @@ def apply_decisions(
     episodes: pl.DataFrame,
     changed_rollups: pl.DataFrame,
 ) -> Book:
-    """Return the book after the decisions of a day."""
-    return prune_touches(
-        book._replace(
-            touches=pl.concat([book.touches, touches]),
-            touch_items=pl.concat([book.touch_items, touch_items]),
-            episodes=episodes.select(list(frames.EPISODES)),
-            rollups=rollups.replace_rollups(book.rollups, changed_rollups),
-        )
+    """Return the book after the decisions of a day; they close nothing, so no touch need be pruned."""
+    return book._replace(
+        touches=pl.concat([book.touches, touches]),
+        touch_items=pl.concat([book.touch_items, touch_items]),
+        episodes=episodes.select(list(frames.EPISODES)),
+        rollups=rollups.replace_rollups(book.rollups, changed_rollups),
     )
 
 
 def prune_touches(book: Book) -> Book:
     """Keep the touches that name an item still open, or that name none (another system's)."""
     key = ["contract_id", "decided_on", "action_code"]
-    alive = book.touch_items.join(book.items, on="item_id", how="semi").select(key).unique()
-    named = book.touch_items.select(key).unique()
-    bare = book.touches.join(named, on=key, how="anti")
-    kept = pl.concat([book.touches.join(alive, on=key, how="semi"), bare])
-    return book._replace(
-        touches=kept,
-        touch_items=book.touch_items.join(book.items, on="item_id", how="semi"),
-    )
+    # Few items are named of all that are open, and few of those close on a day: the small side is looked up.
+    open_named = book.items.select("item_id").join(book.touch_items, on="item_id", how="semi")
+    closed = book.touch_items.join(open_named, on="item_id", how="anti")
+    if closed.is_empty():
+        return book
+    standing = book.touch_items.join(closed, on="item_id", how="anti")
+    ended = closed.select(key).unique().join(standing, on=key, how="anti")
+    return book._replace(touches=book.touches.join(ended, on=key, how="anti"), touch_items=standing)

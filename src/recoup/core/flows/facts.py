@@ -1,6 +1,6 @@
 """Facts of a day: what the guards of a decision read about each contract, as typed columns.
 
-Grain: one row per contract that has any fact. Closed under settlement group.
+Grain: one row per contract. Closed under settlement group.
 """
 
 from datetime import date
@@ -25,7 +25,10 @@ def select_contracts(book: DayBook, on: date) -> pl.DataFrame:
         frame.filter(pl.col("open_minor") > 0).join(idle, on="contract_id", how="semi")["contract_id"]
         for frame in (book.items, book.credits)
     )
-    return book.contracts.filter(active | pl.col("contract_id").is_in(concerned.implode())).select(
+    chosen = book.contracts.filter(active | pl.col("contract_id").is_in(concerned.implode()))
+    if chosen["contract_id"].is_sorted():  # said once, it makes every join of facts a merge
+        chosen = chosen.with_columns(pl.col("contract_id").set_sorted())
+    return chosen.select(
         *(
             "contract_id",
             "contract_key",
@@ -41,7 +44,10 @@ def select_contracts(book: DayBook, on: date) -> pl.DataFrame:
 
 
 def gather_facts(book: DayBook, contracts: pl.DataFrame, on: date, rules: Rules) -> pl.DataFrame:
-    """Facts of the contracts that have any: arrears, money, holds, stage, late bills. One row each."""
+    """Add to contracts their facts, null where they have none: arrears, money, holds, stage, late bills.
+
+    The same rows in the same order.
+    """
     items = book.items.filter(pl.col("denom") == rules.denom)
     arrears = ageing.summarise_arrears(items, on)
     thresholds = {each.code: each.threshold_minor for each in rules.strategies}
@@ -55,11 +61,9 @@ def gather_facts(book: DayBook, contracts: pl.DataFrame, on: date, rules: Rules)
         strategy.count_waits(stages, book.holds, on),
         _count_late(book.rollups, on),
     ]
-    ids = pl.concat([part["contract_id"] for part in parts]).sort()
-    facts = ids.filter(ids.ne_missing(ids.shift(1))).to_frame()
     for part in parts:  # sorted on both sides, a join is a merge
-        facts = facts.join(part.sort("contract_id"), on="contract_id", how="left", maintain_order="left")
-    return facts
+        contracts = contracts.join(part.sort("contract_id"), on="contract_id", how="left", maintain_order="left")
+    return contracts
 
 
 def list_held_items(holds: pl.DataFrame, on: date) -> pl.DataFrame:
@@ -76,8 +80,8 @@ def _set_held_aside(arrears: pl.DataFrame, items: pl.DataFrame, holds: pl.DataFr
     """Arrears with `held_minor`; days and bills are those of the items that no hold of their own protects."""
     held = list_held_items(holds, on)
     if held.is_empty():
-        return arrears.with_columns(held_minor=pl.lit(0, dtype=pl.Int64)).drop("oldest_due_on")
-    loose = ageing.summarise_arrears(items.join(held, on="item_id", how="anti"), on).select(
+        return arrears.with_columns(held_minor=pl.lit(0, dtype=pl.Int64))
+    loose = ageing.summarise_overdue(items.join(held, on="item_id", how="anti"), on).select(
         "contract_id", "oldest_overdue_days", "overdue_bills", loose_minor="overdue_minor"
     )
     return (

@@ -158,7 +158,8 @@ def _replay(
     days: list[Outcome] = []
     id_from = _REPLAY_ID_FROM
     for day in _event_days(state, from_on, on):
-        outcome = settle(*state, holds, day, rules, month_end=_is_month_end(day), id_from=id_from, known_ids=known_ids)
+        law = rules.at(day)
+        outcome = settle(*state, holds, day, law, month_end=_is_month_end(day), id_from=id_from, known_ids=known_ids)
         id_from += outcome.frames["charges_booked"].height
         state = apply_settlement(*state, outcome)
         days.append(outcome)

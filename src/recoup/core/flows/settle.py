@@ -19,6 +19,8 @@ from recoup.core.rules import Rules
 LATE_CHARGE = "LATE_CHARGE"
 RECEIVABLE_LATE_CHARGE = "RECEIVABLE_LATE_CHARGE"
 UNAPPLIED = "UNAPPLIED"
+# The component of a debit item that takes a receipt back: the receipt is designated to it.
+REVERSAL = "REVERSAL"
 
 # One row per piece applied to a debit item; the day of payment still bears the charge.
 PAID: Schema = {"item_id": pl.Int64(), "value_on": pl.Date(), "amount_minor": pl.Int64()}
@@ -76,18 +78,28 @@ def settle(
     and at a month end for all. Frames: `charges` (ITEMS), `charge_credits` (CREDITS), `charges_booked`,
     `allocations`; new ids are `id_from` + row in key order, but a charge whose key is in `known_ids`
     [item_key, item_id] keeps its id. Issues: an item whose class has no rate in force; it is settled without
-    a charge.
+    a charge. Money that a reversal takes back is no money: it pays that reversal, and books no charge.
     """
     free = credits.filter((pl.col("state") == FREE) & (pl.col("open_minor") > 0) & (pl.col("value_on") <= on))
-    paying = items.join(free, on="group_id", how="semi")
+    paying = _find_paying(items, free)
     principals = _overdue_principals(items if month_end else paying, on, rules)
     deltas, issues = _charge_deltas(principals, paid, booked, holds, on, rules)
     booking = make_booking(deltas, items, id_from=id_from, known_ids=known_ids)
     if not booking.charge_credits.is_empty():
         free = pl.concat([free, booking.charge_credits])
-        paying = items.join(free, on="group_id", how="semi")
+        paying = _find_paying(items, free)
     allocations = allocate(pl.concat([paying, booking.charges]), free, on, rules.allocation)
     return Outcome({**booking._asdict(), "allocations": allocations}, issues)
+
+
+def _find_paying(items: pl.DataFrame, free: pl.DataFrame) -> pl.DataFrame:
+    """Debts of groups with free money, and reversals: money taken back is not free for anything else."""
+    reversals = items.filter(pl.col("component") == REVERSAL)
+    if reversals.is_empty():
+        return items.join(free, on="group_id", how="semi")
+    left = free.join(reversals.select(designation="item_id"), on="designation", how="anti")
+    others = items.filter(pl.col("component") != REVERSAL)
+    return pl.concat([others.join(left, on="group_id", how="semi"), reversals])
 
 
 def apply_settlement(

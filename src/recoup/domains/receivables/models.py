@@ -8,7 +8,8 @@ from recoup.database.fields import RecordedTxField
 class OpenItem(models.Model):
     """One row per item: debts > 0; money received, prepaid, deposited < 0. Immutable; partitioned by `booked_on`.
 
-    A late charge names its principal in `charge_of` and the day it was accrued to in `value_on`.
+    A late charge names its principal in `charge_of` and the day it was accrued to in `value_on`. A credit names in
+    `designation` the debt its payer chose; a reversal (PAYMENT_REVERSAL) the credit it takes back.
     """
 
     pk = models.CompositePrimaryKey("item_id", "booked_on")
@@ -89,7 +90,7 @@ class Hold(models.Model):
     valid_to = models.DateField(null=True)
     evidence = models.TextField(null=True)
     content_hash = models.BigIntegerField()
-    load_id = models.BigIntegerField()
+    load_id = models.BigIntegerField(null=True)  # none: recorded at a desk
     recorded_tx = RecordedTxField()
 
     class Meta:

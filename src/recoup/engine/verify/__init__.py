@@ -1,4 +1,4 @@
-"""`recoup verify`: every invariant of the design read again from what is stored (design §5: 1-6, 8, 9, 11)."""
+"""`recoup verify`: every invariant of the design read again from what is stored (design §5: 1-6, 8, 9, 11, 12)."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,6 +9,7 @@ from recoup.engine.verify import (
     beside,
     conservation,
     decisions,
+    figures,
     keys,
     lake_files,
     ledger,
@@ -28,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *decisions.CHECKS,
     *projections.CHECKS,
     *beside.CHECKS,
+    *figures.CHECKS,
 )
 
 __all__ = ["CHECKS", "Check", "Finding", "Scene", "run_checks"]

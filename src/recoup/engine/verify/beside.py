@@ -1,6 +1,6 @@
 """Invariant 11: beside a system of record nothing of ours is posted or charged, and nothing is done on old facts."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from recoup.engine.freshness import feed_ages
 from recoup.engine.verify.scene import ClosedDay, Finding, Scene, check, expect_none
@@ -26,31 +26,28 @@ def nothing_is_done_on_a_stale_feed(scene: Scene) -> Finding:
     """In external mode no action was decided on a day whose oldest feed was older than the action's limit."""
     if not scene.profile.external:
         return Finding(True, "this book feeds itself")
-    limits = _limits(scene)
     acted = scene.rows("SELECT run_no, action_code, count(*) FROM action GROUP BY 1, 2")
     days = {day.run_no: day for day in scene.days}
     stale = [
         f"{days[run_no].on} {code} ({count:,})"
         for run_no, code, count in acted
-        if run_no in days and not _is_fresh(scene, days[run_no], limits.get(code, 0))
+        if run_no in days and not _is_fresh(scene, days[run_no], code)
     ]
     if stale:
         return Finding(False, f"{len(stale)} days with actions on a stale feed, first: {stale[0]}")
     return Finding(True, f"{sum(row[2] for row in acted):,} actions, all on fresh feeds")
 
 
-def _limits(scene: Scene) -> dict[str, int]:
-    """Hours by action; an action that several strategies know counts with the longest."""
-    rungs = [rung for each in scene.rules.strategies for rung in each.rungs]
-    return {
-        rung.action_code: max(r.feed_limit_hours for r in rungs if r.action_code == rung.action_code) for rung in rungs
-    }
+def _limit_hours(scene: Scene, on: date, action_code: str) -> int:
+    """Hours of an action on a day; one that several strategies know counts with the longest."""
+    rungs = [rung for each in scene.rules.at(on).strategies for rung in each.rungs]
+    return max((rung.feed_limit_hours for rung in rungs if rung.action_code == action_code), default=0)
 
 
-def _is_fresh(scene: Scene, day: ClosedDay, limit_hours: int) -> bool:
+def _is_fresh(scene: Scene, day: ClosedDay, action_code: str) -> bool:
     marks = {code: datetime.fromisoformat(mark) for code, mark in day.feeds.items()}
     ages = feed_ages(marks, day.on, scene.profile.timezone)
-    return bool(ages) and max(ages.values()) <= limit_hours
+    return bool(ages) and max(ages.values()) <= _limit_hours(scene, day.on, action_code)
 
 
 CHECKS = (a_mirrored_book_posts_nothing, nothing_is_done_on_a_stale_feed)

@@ -92,23 +92,26 @@ def _list_refused(scene: Scene, due: pl.DataFrame) -> pl.DataFrame:
 
 @check(3, "money was received and not credited, or credited twice: `recoup why ACCOUNT` shows the payment")
 def payments_become_credits(scene: Scene) -> Finding:
-    """Each payment received on a closed day is one credit item of its amount, or an issue says why not.
+    """Each payment received on a closed day is one item of its amount, or an issue says why not.
 
-    Credits of a day still open are left to its close: their payments are not yet known at a closed cut.
+    A credit; a reversal a debit. Items of a day still open are left to its close: their payments are not yet known at
+    a closed cut. What a newer version says after the booking is an issue too.
     """
     if scene.last is None:
         return Finding(True, "no day is closed yet")
     different = f"""
         SELECT p.key, p.amount_minor, i.amount_minor FROM (
-            SELECT DISTINCT ON (channel, channel_key) channel || ':' || channel_key AS key, amount_minor FROM payment
-            WHERE received_on <= %s
+            SELECT DISTINCT ON (channel, channel_key) channel || ':' || channel_key AS key, version,
+                   CASE WHEN reverses IS NULL THEN -amount_minor ELSE amount_minor END AS amount_minor
+            FROM payment WHERE received_on <= %s
               AND (run_no IS NOT NULL OR pg_visible_in_snapshot(recorded_tx, '{scene.last.cut.snapshot}'))
             ORDER BY channel, channel_key, version DESC) p
         FULL JOIN (
-            SELECT item_key AS key, amount_minor FROM open_item o WHERE origin_kind = 'PAYMENT'
+            SELECT item_key AS key, amount_minor FROM open_item o WHERE origin_kind IN ('PAYMENT', 'PAYMENT_REVERSAL')
             AND NOT EXISTS (SELECT FROM run d WHERE d.run_no = o.run_no AND d.state <> 'DONE')) i USING (key)
-        WHERE p.amount_minor IS DISTINCT FROM -i.amount_minor
-          AND NOT (i.key IS NULL AND EXISTS (SELECT FROM run_issue u WHERE u.key = p.key))
+        WHERE p.amount_minor IS DISTINCT FROM i.amount_minor
+          AND NOT EXISTS (SELECT FROM run_issue u WHERE u.key = p.key || '#' || p.version
+                          OR (p.version = 1 AND i.key IS NULL AND u.key = p.key))
     """
     received = scene.rows(
         "SELECT count(*), coalesce(-sum(amount_minor), 0) FROM open_item WHERE origin_kind = 'PAYMENT'"

@@ -28,14 +28,21 @@ def keys_have_one_effect(scene: Scene) -> Finding:
 
 @check(2, "a contract was acted upon twice: the second action must not go out")
 def a_contract_is_acted_upon_once_a_day(scene: Scene) -> Finding:
-    """At most one action per contract and day, and each touch of ours has its action."""
+    """At most one action per contract and day, and each touch of ours and each outcome has its action."""
     wrong = """
         SELECT contract_id, decided_on, 'acted upon ' || count(*) || ' times' FROM action
         GROUP BY 1, 2 HAVING count(*) > 1
         UNION ALL
         SELECT t.contract_id, t.decided_on, 'touch without action' FROM touch t
         LEFT JOIN action a USING (contract_id, decided_on, action_code)
-        WHERE t.origin = 'OWN' AND a.contract_id IS NULL
+        WHERE t.origin IN ('OWN', 'DESK') AND a.contract_id IS NULL
+        UNION ALL
+        SELECT o.contract_id, o.decided_on, 'outcome without action' FROM outcome o
+        LEFT JOIN action a USING (contract_id, decided_on, action_code) WHERE a.contract_id IS NULL
+        UNION ALL
+        SELECT t.contract_id, t.decided_on, 'contact of a desk without outcome' FROM touch t
+        LEFT JOIN outcome o USING (contract_id, decided_on, action_code)
+        WHERE t.origin = 'DESK' AND o.contract_id IS NULL
     """
     actions = scene.rows("SELECT count(*) FROM action")[0][0]
     return expect_none(scene, wrong, "actions or touches are wrong", f"{actions:,} actions")

@@ -105,7 +105,7 @@ def _derive(scene: Scene, cut: Cut, groups: list[int]) -> list[str]:
 
 def _charging(rules: Rules, *, own: bool) -> Rules:
     """In a book beside another system no late charge is ours."""
-    return rules if own else rules._replace(late_charge_components=())
+    return rules if own else rules.without_charges()
 
 
 def _contracts_of(deltas: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

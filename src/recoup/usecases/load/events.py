@@ -46,6 +46,7 @@ PAYMENTS = Target(
     entity="payments",
     key=("channel", "channel_key"),
     payload=("contract", "value_on", "received_on", "amount_minor", "denom", "designation"),
+    payload_since=("reverses",),
     known="payment",
     shown="(SELECT p.*, c.contract_key AS contract FROM payment p JOIN contract c USING (contract_id))",
     versioned=True,
@@ -53,9 +54,9 @@ PAYMENTS = Target(
     inserts=(
         """
         INSERT INTO payment (channel, channel_key, version, contract_id, value_on, received_on, amount_minor, denom,
-                             designation, simulated, content_hash, load_id)
+                             designation, reverses, simulated, content_hash, load_id)
         SELECT s.channel, s.channel_key, s.version, c.contract_id, s.value_on, s.received_on, s.amount_minor,
-               s.denom, s.designation, %(simulated)s, {hash}, %(load)s
+               s.denom, s.designation, s.reverses, %(simulated)s, {hash}, %(load)s
         FROM {rows} s JOIN contract c ON c.contract_key = s.contract
         """,
     ),

@@ -34,10 +34,11 @@ class LoadReport(NamedTuple):
     complete: bool
     files: tuple[FileReport, ...]
     ignored: tuple[str, ...] = ()
+    watched: bool = True
 
 
 class Sender(NamedTuple):
-    """Who sends, as of when."""
+    """Who sends, as of when; what is not `watched` (master data now and then) does not make its feed younger."""
 
     feed: str
     source: str
@@ -45,6 +46,7 @@ class Sender(NamedTuple):
     as_of_on: date
     simulated: bool
     corrections: bool
+    watched: bool = True
 
 
 def _silent(_name: str, _done: int, _size: int) -> None:
@@ -92,7 +94,7 @@ def _find_unnamed(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 def load_sources(sender: Sender, sources: Iterable[Source], progress: Progress = _silent) -> LoadReport:
     """Load sources in the order given, under one load of the sender's feed."""
     posts = mode_of("LEDGER") == "own"
-    with _only_loader() as connection:
+    with hold_loader_lock() as connection:
         with connection.transaction(), connection.cursor() as cursor:
             load_id = start_load(
                 cursor, feed=sender.feed, source=sender.source, simulated=sender.simulated, as_of=sender.as_of
@@ -112,8 +114,8 @@ def load_sources(sender: Sender, sources: Iterable[Source], progress: Progress =
         complete = all(file.record.state != REFUSED for file in files)
         hit("load.before_watermark")
         with connection.transaction(), connection.cursor() as cursor:
-            finish_load(cursor, load_id, complete=complete)
-    return LoadReport(load_id, sender.feed, sender.as_of, sender.simulated, complete, files)
+            finish_load(cursor, load_id, complete=complete, moves_watermark=sender.watched)
+    return LoadReport(load_id, sender.feed, sender.as_of, sender.simulated, complete, files, watched=sender.watched)
 
 
 def _load_once(connection: Connection, source: Source, context: Context, progress: Progress) -> FileReport:
@@ -127,7 +129,7 @@ def _load_once(connection: Connection, source: Source, context: Context, progres
 
 
 @contextmanager
-def _only_loader() -> Iterator[Connection]:
+def hold_loader_lock() -> Iterator[Connection]:
     """A connection that no other loader shares the book with."""
     with connect("app") as connection:
         row = connection.execute(_ONE_AT_A_TIME).fetchone()

@@ -63,6 +63,38 @@ def load_file(connection: Connection, source: Source, context: Context, progress
     return FileReport(record, perf_counter() - started, before=False)
 
 
+class Tried(NamedTuple):
+    """What became of a file inside a transaction that will be taken back: record; row, field, reason, text refused."""
+
+    record: FileRecord
+    refused: list[tuple[int, str, str, str]]
+
+
+def try_file(connection: Connection, source: Source, context: Context, progress: Progress) -> Tried:
+    """Do everything that loading a file does inside the caller's transaction, and leave its end to the caller.
+
+    The pieces are read before the first is staged: they may use the same connection.
+    """
+    staged, read = Staged(), 0
+    try:
+        with connection.transaction(), connection.cursor() as cursor:
+            target = _find_target(source)
+            pieces = list(source.pieces())
+            make_tables(cursor, target)
+            for staged, done in stage(cursor, target, iter(pieces), context):
+                read = staged.read
+                progress(source.name, done, source.size)
+            _compare(source, staged)
+            record = _store(cursor, target, source, staged, context, source.sha256())
+            cursor.execute("SELECT row_no, field, reason, content FROM refused ORDER BY row_no")
+            tried = Tried(record, cursor.fetchall())
+            cursor.execute("DROP TABLE staged, refused, aside, judged, superseding")
+    except FileRefused as refusal:
+        record = FileRecord(source.name, source.entity, source.sha256(), source.rows, REFUSED, str(refusal), read)
+        return Tried(record, [])
+    return tried
+
+
 def _find_target(source: Source) -> Target:
     if source.entity not in TARGETS:
         raise FileRefused(f"unknown entity {source.entity!r}: one of {', '.join(TARGETS)}")

@@ -170,7 +170,8 @@ def _names(target: Target) -> dict[str, str]:
 
 
 def _json(target: Target, alias: str) -> str:
-    return f"jsonb_build_object({', '.join(f"'{name}', {alias}.{name}" for name in target.payload)})"
+    columns = (*target.payload, *target.payload_since)
+    return f"jsonb_build_object({', '.join(f"'{name}', {alias}.{name}" for name in columns)})"
 
 
 # `claims`: the row says that it replaces what is stored, or the feed sends corrections and the row is newer.

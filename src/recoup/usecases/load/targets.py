@@ -53,8 +53,10 @@ class Target(NamedTuple):
     """How one entity is stored.
 
     `known` is a relation of what is stored: key columns, version, content_hash, load_id, recorded_tx. `shown` adds
-    the payload columns, for a conflict. `skip` is a condition on `s` under which a row needs nothing. `prepare`
-    turns valid rows into staged ones; `finish` runs in the transaction after the inserts.
+    the payload columns, for a conflict. `payload_since` are columns that a later release added: they count in a
+    content hash where they hold something, so that what was loaded before keeps its hash. `skip` is a condition on
+    `s` under which a row needs nothing. `prepare` turns valid rows into staged ones; `finish` runs in the transaction
+    after the inserts.
     """
 
     entity: str
@@ -65,6 +67,7 @@ class Target(NamedTuple):
     inserts: tuple[str, ...]
     references: tuple[Reference, ...] = ()
     versioned: bool = False
+    payload_since: tuple[str, ...] = ()
     skip: str = ""
     columns: Mapping[str, str] = {}
     prepare: Callable[[pl.DataFrame, Context], pl.DataFrame] | None = None
@@ -83,7 +86,12 @@ def hash_sql(target: Target) -> str:
     because hash partitions depend on it.
     """
     listed = ", ".join(f"s.{name}" for name in target.payload)
-    return f"hashtextextended(ROW({listed})::text, 0)"
+    hashed = f"hashtextextended(ROW({listed})::text, 0)"
+    if not target.payload_since:
+        return hashed
+    added = ", ".join(f"s.{name}" for name in target.payload_since)
+    longer = f"hashtextextended(ROW({listed}, {added})::text, 0)"
+    return f"CASE WHEN num_nonnulls({added}) = 0 THEN {hashed} ELSE {longer} END"
 
 
 def same_key(target: Target, other: str) -> str:
