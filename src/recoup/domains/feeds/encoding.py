@@ -9,7 +9,15 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FileRefused(Exception):
-    """A file cannot be loaded; the message says why and what to do."""
+    """A file cannot be loaded; the message says why and what to do. `zh` says the same in Chinese, where it is said."""
+
+    def __init__(self, message: str, zh: str = "") -> None:
+        self.zh = zh
+        super().__init__(message)
+
+    def in_words(self) -> dict[str, str]:
+        """The message in both languages."""
+        return {"zh": self.zh or str(self), "en": str(self)}
 
 
 def check_encoding(path: Path) -> None:

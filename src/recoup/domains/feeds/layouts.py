@@ -242,8 +242,10 @@ _PAYMENTS = _layout(
         _amount("amount", "amount_minor", 1),
         _DENOM,
         _text("designation"),
+        _text("reverses"),
     ),
     ("channel", "channel_key"),
+    Check("reverses", "REVERSES_ITSELF", pl.col("reverses") == pl.col("channel_key")),
 )
 
 _BILLS = _layout(

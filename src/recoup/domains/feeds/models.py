@@ -18,13 +18,14 @@ class Feed(models.Model):
 
 
 class FeedLoad(models.Model):
-    """One row per started load of a folder of one feed."""
+    """One row per started load of one feed; one that is not `watched` does not make its feed younger."""
 
     load_id = models.BigAutoField(primary_key=True)
     feed = models.TextField()
     as_of_at = models.DateTimeField()
     state = models.TextField()
     simulated = models.BooleanField()
+    watched = models.BooleanField(db_default=True)
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -112,3 +113,51 @@ class Imported(models.Model):
 
     class Meta:
         db_table = "imported"
+
+
+class FileMapping(models.Model):
+    """Succession per feed and shape (set of headings): what a person said of a clerk's sheet, and who."""
+
+    mapping_id = models.BigAutoField(primary_key=True)
+    feed = models.TextField()
+    shape = models.TextField()
+    version = models.IntegerField()
+    mapping = models.JSONField()
+    headings = models.JSONField()
+    withdrawn = models.BooleanField(default=False)
+    who = models.TextField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+    recorded_tx = RecordedTxField()
+
+    class Meta:
+        db_table = "file_mapping"
+        constraints = [
+            models.UniqueConstraint(fields=["feed", "shape", "version"], name="file_mapping_one_version"),
+        ]
+        indexes = [models.Index(fields=["shape"], name="file_mapping_shape")]
+
+
+class FileUpload(models.Model):
+    """Queue: one row per file that a person has dropped into the console, until it is loaded or thrown away.
+
+    `said` is what the person said of it, `found` the last preview or question, `done` of `total` how far the work is.
+    """
+
+    upload_id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+    size = models.BigIntegerField()
+    uploaded_by = models.TextField()
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+    task = models.TextField()
+    state = models.TextField()
+    started_at = models.DateTimeField(null=True)
+    said = models.JSONField(default=dict)
+    found = models.JSONField(null=True)
+    message = models.JSONField(default=dict)
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    load_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "file_upload"
+        indexes = [models.Index(fields=["uploaded_by"], name="file_upload_by")]

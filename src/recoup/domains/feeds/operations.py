@@ -8,7 +8,7 @@ import psycopg
 
 type Cursor = psycopg.Cursor[tuple[Any, ...]]
 
-RUNNING, COMPLETE, REFUSED, LOADED = "RUNNING", "COMPLETE", "REFUSED", "LOADED"
+RUNNING, COMPLETE, REFUSED, LOADED, UNDONE = "RUNNING", "COMPLETE", "REFUSED", "LOADED", "UNDONE"
 
 COUNTS = ("read", "loaded", "known", "superseding", "conflicting", "quarantined", "skipped")
 
@@ -102,13 +102,13 @@ def quarantine_refused(cursor: Cursor, load_id: int, *, file: str, sha256: str, 
     return int(counted[0])
 
 
-def finish_load(cursor: Cursor, load_id: int, *, complete: bool) -> None:
+def finish_load(cursor: Cursor, load_id: int, *, complete: bool, moves_watermark: bool = True) -> None:
     """End a load; the feed's watermark moves only when every file was loaded, and never back."""
     cursor.execute(
-        "UPDATE feed_load SET state = %s, finished_at = now() WHERE load_id = %s",
-        [COMPLETE if complete else REFUSED, load_id],
+        "UPDATE feed_load SET state = %s, watched = %s, finished_at = now() WHERE load_id = %s",
+        [COMPLETE if complete else REFUSED, moves_watermark, load_id],
     )
-    if complete:
+    if complete and moves_watermark:
         cursor.execute(
             """
             UPDATE feed f SET watermark_at = greatest(f.watermark_at, l.as_of_at),

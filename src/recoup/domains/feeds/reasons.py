@@ -30,6 +30,7 @@ ROW_REASONS: Mapping[str, Words] = {
     "UNKNOWN_DENOM": Words("未知币种", "unknown currency"),
     "EMPTY_PERIOD": Words("结束不晚于开始", "the period ends before it begins"),
     "OPEN_ABOVE_AMOUNT": Words("未收金额大于原金额", "more is open than the amount"),
+    "REVERSES_ITSELF": Words("冲正行须有自己的编号", "a reversal has a key of its own, other than the one it reverses"),
     "UNKNOWN_ORG_UNIT": Words("供电单位不存在", "no such org unit"),
     "UNKNOWN_PARTY": Words("客户不存在", "no such party"),
     "UNKNOWN_PAYER": Words("付款人不存在", "no such payer"),
@@ -37,6 +38,27 @@ ROW_REASONS: Mapping[str, Words] = {
     "UNKNOWN_CONTRACT": Words("供用电合同不存在", "no such contract"),
     "UNKNOWN_SERVICE_POINT": Words("计量点不存在", "no such service point"),
     "UNKNOWN_TOUCH": Words("没有对应的催费记录", "no such touch"),
+    "DIGITS_LOST": Words(
+        "号码或数字已丢失位数（如 1.23457E+12）：请把该列设为文本格式后重新导出",
+        "digits are lost (as in 1.23457E+12): format the column as text and export again",
+    ),
+    "WRONG_LENGTH": Words(
+        "按数字存放的户号位数不对，前导零可能已丢失：请把该列设为文本格式后重新导出",
+        "stored as a number with another count of digits than an account number has, leading zeros may be lost: "
+        "format the column as text and export again",
+    ),
+    "NUMBER_AS_KEY": Words(
+        "编号被存成小数或日期：请把该列设为文本格式后重新导出",
+        "a number stored as a fraction or a day: format the column as text and export again",
+    ),
+    "AMBIGUOUS_ACCOUNT": Words(
+        "旧户号对应多个户号：请改用新户号", "an old number of several accounts: write the new account number"
+    ),
+    "NO_CONTRACT_THEN": Words(
+        "该日期此户号尚无供用电合同：请核对日期，或先装入合同",
+        "the account had no contract on that day: check the day, or load the contract first",
+    ),
+    "SUM_DIFFERS": Words("应收减实收不等于欠费", "what is owed less what is paid is not what is open"),
     "SUPERSEDES_OTHER_KEY": Words(
         "更正行须沿用原键；此行指向另一条记录", "a correction repeats the key it corrects; this row names another one"
     ),
