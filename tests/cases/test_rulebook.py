@@ -12,6 +12,9 @@ from recoup import rulebook
 from recoup.core import guards
 from recoup.rulebook.library import SHIPPED, RulebookInvalid, UnknownJurisdiction, digest_all, open_library
 
+PAYS_CHARGES_FIRST_BEFORE = (
+    "  - {from: 1990-01-01, code: CIVIL_561, components: [LATE_CHARGE, ENERGY], due_first: true}\n"
+)
 TIERED = "cn/shandong/tariff/residential-tiered"
 
 
@@ -47,6 +50,20 @@ def test_the_late_charge_has_one_row_per_class_and_validity() -> None:
     other = rates.filter(pl.col("class") == "INDUSTRIAL").row(0, named=True)
     assert (other["rate_ppm"], other["rate_next_year_ppm"], other["cap_ppm"]) == (2_000, 3_000, 300_000)
     assert other["valid_to"] == date(2024, 6, 1)
+
+
+def test_rules_of_a_day_are_those_in_force_on_it(tmp_path: Path) -> None:
+    """Allocation and ladder change on one day: the day before has the old ones, the day itself the new ones."""
+    changes = ("values:\n", f"values:\n{PAYS_CHARGES_FIRST_BEFORE}"), ("from: 1996-10-08", "from: 2025-01-26")
+    site = document(tmp_path, "cn/allocation", *changes)
+    rules = rulebook.load("cn", site).resolve()
+
+    before, after = rules.at(date(2025, 1, 25)), rules.at(date(2025, 1, 26))
+    assert (before.allocation.code, after.allocation.code) == ("CIVIL_561", "STATE_GRID")
+    assert before.allocation.param_id == "cn/allocation@1990-01-01"
+    assert rules.at(date(1980, 1, 1)).allocation == before.allocation
+    assert rules.allocation == after.allocation
+    assert rules.at(date(1995, 1, 1)).strategies == () and len(after.strategies) == 1
 
 
 def test_the_papers_ladder_is_data() -> None:

@@ -5,12 +5,13 @@ flows read. Nothing here knows a clock or a database: the site's own folder is a
 """
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from recoup.core.rules import Rules
-from recoup.rulebook import checks, resolve
+from recoup.rulebook import checks, register, resolve
 from recoup.rulebook.library import (
     Library,
     Problem,
@@ -22,7 +23,15 @@ from recoup.rulebook.library import (
     open_library,
     prevailing,
 )
-from recoup.rulebook.schema import Book, Document, FreeQuota, LateCharge, Reasons, ReasonTerms
+from recoup.rulebook.schema import (
+    Book,
+    Document,
+    EffectTerms,
+    FreeQuota,
+    Reasons,
+    ReasonTerms,
+    ResultList,
+)
 
 __all__ = [
     "Citation",
@@ -37,6 +46,10 @@ __all__ = [
     "load_reasons",
     "open_library",
 ]
+
+
+# The register tells what there is; a result acts through the hold it writes, a fact with its own days.
+_NOT_READ_BY_RUNS = ("results", "measures", "measure_states")
 
 
 class Citation(NamedTuple):
@@ -58,8 +71,8 @@ class Rulebook:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of all documents used, the same in whatever order they were read."""
-        return digest_all(self.documents)
+        """SHA-256 of all documents that a run reads, the same in whatever order they were read."""
+        return digest_all(document for document in self.documents if document.kind not in _NOT_READ_BY_RUNS)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -75,6 +88,20 @@ class Rulebook:
     def reasons(self) -> tuple[ReasonTerms, ...]:
         """Reasons of decisions in the order of the guards, ACTED last."""
         return next(found for found in self.documents if isinstance(found, Reasons)).values[-1].reasons
+
+    @property
+    def results(self) -> ResultList:
+        """Results that a desk may record, in the order of its buttons."""
+        return register.find_results(self.documents)
+
+    def list_measures(self, on: date) -> list[register.RegisterRow]:
+        """The measures of the source paper in its order, each with its state on a day."""
+        return register.list_measures(self.documents, on)
+
+    @property
+    def effects(self) -> tuple[EffectTerms, ...]:
+        """The numbers that the register of measures shows, with their words."""
+        return register.list_effects(self.documents)
 
     def free_quota_kwh(self, code: str) -> Decimal | None:
         """Free energy a month of a quota by its code (latest value), None when there is none of that code."""
@@ -93,22 +120,24 @@ class Rulebook:
         return None
 
     def resolve(self) -> Rules:
-        """Turn the documents into rules. Frames carry all validities; single records are the latest."""
+        """Turn the documents into rules: frames carry all validities, records are the latest and dated (`Rules.at`)."""
         book = next(found for found in self.documents if isinstance(found, Book)).values[-1]
-        late = next(found for found in self.documents if isinstance(found, LateCharge))
         digits = self.digits[book.denom]
+        dated = resolve.date_rules(self.documents, digits)
+        latest = dated[-1]
         return Rules(
             jurisdiction=self.jurisdiction,
             denom=book.denom,
             minor_digits=digits,
             tariffs=resolve.tabulate_tariffs(self.documents, self.digits),
             late_charge=resolve.tabulate_late_charge(self.documents, digits),
-            late_charge_components=late.values[-1].components,
-            allocation=resolve.resolve_allocation(self.documents),
-            strategies=resolve.resolve_strategies(self.documents, digits),
+            late_charge_components=latest.late_charge_components,
+            allocation=latest.allocation,
+            strategies=latest.strategies,
             subjects=resolve.tabulate_subjects(self.documents),
             tier_year_starts_month=book.tier_year_starts_month,
             content_hash=self.content_hash,
+            dated=dated,
         )
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from recoup.rulebook.library import Problem
+from recoup.rulebook.register import check_measures, check_results, check_states
 from recoup.rulebook.schema import (
     Allocation,
     Book,
@@ -24,6 +25,9 @@ from recoup.rulebook.schema import (
     Validity,
 )
 
+REQUIRED_KINDS = (
+    *("book", "late_charge", "allocation", "subjects", "denoms", "classes", "reasons", "results", "measures"),
+)
 # The ledger cannot be kept without these, whatever else a site adds.
 REQUIRED_SUBJECTS = (
     *("RECEIVABLE_ENERGY", "RECEIVABLE_LATE_CHARGE", "REVENUE_ENERGY", "REVENUE_LATE_CHARGE"),
@@ -39,6 +43,7 @@ def check_documents(documents: Iterable[Document]) -> list[Problem]:
 def check_together(documents: tuple[Document, ...], jurisdiction: str) -> list[Problem]:
     """Check what prevails in one jurisdiction as a whole: every code that is used is defined."""
     problems = [*_check_kinds(documents, jurisdiction), *_check_subjects(documents, jurisdiction)]
+    problems += check_states(documents)
     for document in documents:
         problems += _check_denoms(document, documents)
         problems += _check_classes(document, documents)
@@ -125,12 +130,13 @@ def _check_bits(document: Document) -> Iterator[Problem]:
 
 _EACH: tuple[Callable[[Document], Iterator[Problem]], ...] = (
     *(_check_dates, _check_jurisdiction, _check_tariff, _check_rates, _check_strategy, _check_bits),
+    *(check_results, check_measures),
 )
 
 
 def _check_kinds(documents: tuple[Document, ...], jurisdiction: str) -> Iterator[Problem]:
     kinds = {document.kind for document in documents}
-    for kind in ("book", "late_charge", "allocation", "subjects", "denoms", "classes", "reasons"):
+    for kind in REQUIRED_KINDS:
         if kind not in kinds:
             yield Problem(jurisdiction, "", f"has no document of kind {kind}")
 

@@ -8,12 +8,14 @@ import polars as pl
 
 from recoup.core.frames import Schema
 from recoup.core.money import PPM, PRICE_SCALE, WH_PER_KWH
-from recoup.core.rules import LATE_CHARGE_RATES, TARIFF_BLOCKS, AllocationPolicy, Rung, Strategy
+from recoup.core.rules import LATE_CHARGE_RATES, TARIFF_BLOCKS, AllocationPolicy, DayRules, Rung, Strategy
 from recoup.rulebook.schema import (
     Allocation,
+    AllocationTerms,
     Document,
     LateCharge,
     StrategyDocument,
+    StrategyTerms,
     Subjects,
     Tariff,
     TariffTerms,
@@ -119,20 +121,47 @@ def tabulate_late_charge(documents: tuple[Document, ...], digits: int) -> pl.Dat
     return pl.DataFrame(rows, schema=dict(LATE_CHARGE_RATES))
 
 
-def resolve_allocation(documents: tuple[Document, ...]) -> AllocationPolicy:
-    """The latest allocation policy."""
-    document = next(found for found in documents if isinstance(found, Allocation))
-    terms = document.values[-1]
+def date_rules(documents: tuple[Document, ...], digits: int) -> tuple[DayRules, ...]:
+    """What is in force from each day on which an allocation, a strategy or a late charge changes, in order.
+
+    Of an allocation and a late charge the last validity that began holds (before all of them, the first); a strategy
+    is in force within its validities only.
+    """
+    allocation = next(found for found in documents if isinstance(found, Allocation))
+    late = next(found for found in documents if isinstance(found, LateCharge))
+    ladders = [found for found in documents if isinstance(found, StrategyDocument)]
+    validities: list[tuple[Validity, ...]] = [allocation.values, late.values, *(ladder.values for ladder in ladders)]
+    changes = {day for values in validities for pair in with_ends(values) for day in _days(pair)}
+    return tuple(
+        DayRules(
+            since=day,
+            late_charge_components=_begun(late.values, day).components,
+            allocation=_resolve_allocation(allocation, _begun(allocation.values, day)),
+            strategies=tuple(
+                _resolve_strategy(ladder, terms, digits)
+                for ladder in ladders
+                for terms, valid_to in with_ends(ladder.values)
+                if terms.valid_from <= day and (valid_to is None or day < valid_to)
+            ),
+        )
+        for day in sorted(changes)
+    )
+
+
+def _days(validity: tuple[Validity, date | None]) -> list[date]:
+    terms, valid_to = validity
+    return [terms.valid_from] if valid_to is None else [terms.valid_from, valid_to]
+
+
+def _begun[V: Validity](values: tuple[V, ...], on: date) -> V:
+    return next((terms for terms in reversed(values) if terms.valid_from <= on), values[0])
+
+
+def _resolve_allocation(document: Allocation, terms: AllocationTerms) -> AllocationPolicy:
     return AllocationPolicy(terms.code, terms.components, name_parameter(document, terms), terms.due_first)
 
 
-def resolve_strategies(documents: tuple[Document, ...], digits: int) -> tuple[Strategy, ...]:
-    """The latest version of each strategy, in the order of their documents."""
-    return tuple(_resolve_strategy(found, digits) for found in documents if isinstance(found, StrategyDocument))
-
-
-def _resolve_strategy(document: StrategyDocument, digits: int) -> Strategy:
-    terms = document.values[-1]
+def _resolve_strategy(document: StrategyDocument, terms: StrategyTerms, digits: int) -> Strategy:
     return Strategy(
         code=document.code,
         version=terms.version,

@@ -198,6 +198,87 @@ class ReasonList(Validity):
     reasons: tuple[ReasonTerms, ...] = Field(min_length=1)
 
 
+class ResultHold(Strict):
+    """What an outcome stops, why, and for how many days; a promise's hold lasts to the end of the promised day.
+
+    The late charge is never among the processes: it is waived by law only, not by a conversation.
+    """
+
+    reason: Text
+    title: Words
+    processes: tuple[Literal["DUN", "DEBIT", "DISCONNECT"], ...] = Field(min_length=1)
+    days: int | None = Field(default=None, ge=1, le=366)
+
+
+class ResultTerms(Strict):
+    """What a collector may record about an action: on which channels, whether the customer was reached."""
+
+    code: Text
+    title: Words
+    channels: tuple[Text, ...] = Field(min_length=1)
+    reached: bool
+    promise: bool = False
+    hold: ResultHold | None = None
+    reference: str | None = None
+
+
+class ResultList(Validity):
+    """The results in the order of the desk's buttons; a promise may lie at most so many days ahead."""
+
+    promise_days_max: int = Field(ge=1, le=366)
+    results: tuple[ResultTerms, ...] = Field(min_length=1)
+
+
+class EffectTerms(Strict):
+    """One number of the register: what is counted over the month of the last closed day."""
+
+    code: Text
+    title: Words
+
+
+class MeasureTerms(Strict):
+    """One measure of the source paper: its section, the requirement it became, what there is now.
+
+    `pages` are url names, `commands` begin with a command's name, `proofs` are tests or commands that show it working.
+    """
+
+    code: Text
+    section: Text
+    row: Annotated[str, Field(pattern=r"^S([1-9]|1\d|2[0-3])$")]
+    title: Words
+    now: Words
+    pages: tuple[Text, ...] = ()
+    commands: tuple[Text, ...] = ()
+    effects: tuple[Text, ...] = ()
+    proofs: tuple[Text, ...] = ()
+
+
+class MeasureList(Validity):
+    """The measures in the order of the paper."""
+
+    effects: tuple[EffectTerms, ...] = Field(min_length=1)
+    measures: tuple[MeasureTerms, ...] = Field(min_length=1)
+
+
+type MeasureState = Literal["as_written", "modern", "off", "not_yet"]
+
+
+class MeasureStateTerms(Strict):
+    """The state of one measure from a day on (else from the first day of the list), and what forces it."""
+
+    code: Text
+    state: MeasureState
+    since: date | None = None
+    reference: str | None = None
+    note: Words | None = None
+
+
+class MeasureStateList(Validity):
+    """The state of every measure in one jurisdiction; a measure that changed has one row per change."""
+
+    states: tuple[MeasureStateTerms, ...] = Field(min_length=1)
+
+
 class Book(Envelope):
     """Terms of a jurisdiction."""
 
@@ -273,13 +354,41 @@ class Reasons(Envelope):
     values: tuple[ReasonList, ...] = Field(min_length=1)
 
 
+class Results(Envelope):
+    """Results that a desk may record."""
+
+    kind: Literal["results"]
+    values: tuple[ResultList, ...] = Field(min_length=1)
+
+
+class Measures(Envelope):
+    """Measures of the source paper."""
+
+    kind: Literal["measures"]
+    values: tuple[MeasureList, ...] = Field(min_length=1)
+
+
+class MeasureStates(Envelope):
+    """States of the measures in a jurisdiction."""
+
+    kind: Literal["measure_states"]
+    values: tuple[MeasureStateList, ...] = Field(min_length=1)
+
+
 type Document = (
-    Book | LateCharge | Allocation | Tariff | FreeQuota | StrategyDocument | Subjects | Denoms | Classes | Reasons
+    Book
+    | LateCharge
+    | Allocation
+    | Tariff
+    | FreeQuota
+    | StrategyDocument
+    | Subjects
+    | Denoms
+    | Classes
+    | Reasons
+    | Results
+    | Measures
+    | MeasureStates
 )
 
-DOCUMENT: TypeAdapter[Document] = TypeAdapter(
-    Annotated[
-        Book | LateCharge | Allocation | Tariff | FreeQuota | StrategyDocument | Subjects | Denoms | Classes | Reasons,
-        Field(discriminator="kind"),
-    ]
-)
+DOCUMENT: TypeAdapter[Document] = TypeAdapter(Annotated[Document, Field(discriminator="kind")])

@@ -1,6 +1,7 @@
 """Actions, touches, enrolments, episodes and roll-ups."""
 
 from django.db import models
+from django.db.models.functions import Now
 
 from recoup.database.fields import RecordedTxField
 
@@ -66,6 +67,42 @@ class TouchItem(models.Model):
 
     class Meta:
         db_table = "touch_item"
+
+
+class Outcome(models.Model):
+    """One row per outcome that a person recorded of an action, and version: a correction is the next version.
+
+    `happened_on` is the business day of the contact; `promise_minor` is what was promised by `promise_on`.
+    `request_key` is the sender's own key: the same request twice is one outcome.
+    """
+
+    pk = models.CompositePrimaryKey("contract_id", "decided_on", "action_code", "version")
+    contract_id = models.BigIntegerField()
+    decided_on = models.DateField()
+    action_code = models.TextField()
+    version = models.IntegerField(default=1)
+    result = models.TextField()
+    happened_on = models.DateField()
+    promise_on = models.DateField(null=True)
+    promise_minor = models.BigIntegerField(null=True)
+    note = models.TextField(default="")
+    recorded_by = models.TextField()
+    request_key = models.TextField(unique=True)
+    recorded_at = models.DateTimeField(db_default=Now())
+    recorded_tx = RecordedTxField()
+
+    class Meta:
+        db_table = "outcome"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(promise_on__isnull=True, promise_minor__isnull=True)
+                | models.Q(promise_on__gte=models.F("happened_on"), promise_minor__gt=0),
+                name="outcome_promise_whole",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["happened_on"], name="outcome_day"),
+        ]
 
 
 class Enrolment(models.Model):
