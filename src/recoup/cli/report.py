@@ -1,6 +1,7 @@
 """`recoup report`: the figures of a closed day in the terminal, as JSON, and as one page."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,8 @@ from rich.text import Text
 from recoup.cli import django
 from recoup.cli.cycle import parse_day
 from recoup.cli.errors import UserError
-from recoup.cli.labels import LANGUAGES, Labels, grouped, percent
+from recoup.definitions import define
+from recoup.labels import LANGUAGES, Labels, grouped, percent
 
 BAR_CELLS = 34
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -31,6 +33,8 @@ def register(app: typer.Typer) -> None:
 def report(
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="write one self-contained page to this file")] = None,
+    paper: Annotated[Path | None, typer.Option("--pdf", help="write a PDF/A paper to this file")] = None,
+    form: Annotated[Path | None, typer.Option("--xlsx", help="write the form as a spreadsheet to this file")] = None,
     on: Annotated[str | None, typer.Option("--on", help="a closed day (2018-12-31); default the last")] = None,
     lang: Annotated[str, typer.Option("--lang", help="zh or en")] = "zh",
 ) -> None:
@@ -38,14 +42,35 @@ def report(
     labels = choose_labels(lang)
     django.setup()
     document = read_report(parse_day(on, last=True) if on else None)
-    if page is not None:
-        write_page(document, page, labels)
+    written = write_files(document, labels, page=page, paper=paper, form=form)
     if as_json:
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
-    else:
-        print_report(document, labels)
-        if page is not None:
-            typer.echo(f"{labels('page_written')}: {page.resolve()}")
+        return
+    print_report(document, labels)
+    for file in written:
+        typer.echo(f"{labels('page_written')}: {file.resolve()}")
+
+
+def write_files(
+    document: dict[str, Any], labels: Labels, *, page: Path | None, paper: Path | None, form: Path | None
+) -> list[Path]:
+    """Write the report in every form a file was named for; return the files."""
+    from recoup.cli.paper import set_paper
+    from recoup.cli.workbook import write_workbook
+
+    if page is not None:
+        write_page(document, page, labels)
+    for file in (paper, form):
+        if file is not None and not file.resolve().parent.is_dir():
+            raise UserError(f"{file}: no such folder; give a file in a folder you may write to")
+    try:
+        if paper is not None:
+            paper.write_bytes(set_paper(document, labels))
+        if form is not None:
+            write_workbook(document, form, labels)
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}; give a file in a folder you may write to") from error
+    return [file for file in (page, paper, form) if file is not None]
 
 
 def choose_labels(lang: str) -> Labels:
@@ -91,6 +116,7 @@ def _compose(document: dict[str, Any], labels: Labels) -> list[RenderableType]:
     parts: list[RenderableType] = [
         _head(document, labels),
         _figures(document, labels),
+        *([_beside(document, labels)] if list_sides(document) else []),
         _months(document, labels),
         _ageing(document, labels),
         _stages(document, labels),
@@ -136,6 +162,33 @@ def _list_figures(document: dict[str, Any], names: tuple[str, ...], labels: Labe
     for name in names:
         table.add_row(labels(name), Text(show(name, document[name]), style="bold"))
     return table
+
+
+def list_sides(document: Mapping[str, Any]) -> list[str]:
+    """What stands beside the figures of the night: the signed ones, those known now; only what there is."""
+    return [name for name in ("reported", "known_now") if document[name]]
+
+
+COMPARED = (
+    *("collection_rate_current", "collection_rate_cumulative", "collection_rate_prior"),
+    *("receivable", "received", "arrears", "arrears_prior"),
+)
+
+
+def _beside(document: dict[str, Any], labels: Labels) -> Group:
+    """The figures of the night beside the signed ones and those known now."""
+    sides = list_sides(document)
+    table = Table("", labels("as_it_stood"), *(labels(side) for side in sides), box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in COMPARED:
+        values = [document[name], *(document[side][name] for side in sides)]
+        table.add_row(labels(name), *(show(name, value) for value in values))
+    told = [f"· {labels(name)}: {define(name, labels.language)}" for name in ("as_it_stood", *sides)]
+    if document["reported"]:
+        signed = document["reported"]
+        told.insert(0, f"· {labels('signed_by')} {signed['signed_by']}, {signed['signed_at']}")
+    return _titled(labels("beside"), Group(table, Text("\n".join(told), style="dim")))
 
 
 def show(name: str, value: Any) -> str:

@@ -29,7 +29,7 @@ STAGING = "restoring"
 
 _ROOM_PARTS_PER_100 = 105  # a copy holds the databases and the log written meanwhile
 _PATTERNS_LEFT_OUT = (r"\..*", r"postgres-.*", r".*\.log", r".*\.pid", r".*\.lock", r".*\.draft")
-_LEFT_OUT = server_copies.TRANSIENT | {"demo", STATE_FILE, STAGING}
+_LEFT_OUT = server_copies.TRANSIENT | {"demo", "uploads", STATE_FILE, STAGING}
 
 
 class Done(NamedTuple):

@@ -27,7 +27,7 @@ OLDEST_PYTHON = (3, 12)
 PACKAGES = ("polars", "django", "psycopg")
 FACTS = (
     *("entry", "posting", "bill", "bill_line", "open_item", "allocation", "payment", "reading"),
-    *("hold", "touch", "touch_item", "action", "cut", "effect"),
+    *("hold", "touch", "touch_item", "action", "outcome", "cut", "effect"),
 )
 PRIVATE = ("passwords.json", "secret_key", "data", "postgres.log")
 

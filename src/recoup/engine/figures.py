@@ -115,7 +115,7 @@ def read_facts(connection: Connection, on: date | None, denom: str, timezone: st
             counts=_count(cursor, day),
             debts=sum_debts(cursor, day, denom, seen),
             bills=read_rows(cursor, _SUM_BILLS, _BILLS, [first_on, day, seen, day, denom]),
-            money=read_rows(cursor, _SUM_MONEY, _MONEY, [day, day, seen, day, denom]),
+            money=read_rows(cursor, _SUM_MONEY, _MONEY, [day, day, seen, day, denom, day, denom]),
             decisions=_read_decisions(run.files),
             actions=read_rows(cursor, _COUNT_ACTIONS, _COUNTED, [day]),
             issues=read_rows(cursor, _COUNT_ISSUES, _COUNTED, [day]),
@@ -143,6 +143,7 @@ _SUM_DEBTS = f"""
            sum(i.amount_minor), coalesce(sum(a.total), 0), coalesce(sum(a.before), 0)
     FROM open_item i LEFT JOIN applied a ON a.debit_id = i.item_id
     WHERE {_KNOWN.format(row="i", day="issued_on")} AND i.amount_minor > 0 AND i.denom = %s
+      AND i.origin_kind <> 'PAYMENT_REVERSAL'
     GROUP BY 1, 2, 3, 4
 """
 
@@ -194,6 +195,11 @@ _SUM_MONEY = f"""
            sum(-i.amount_minor), coalesce(sum(a.total), 0)
     FROM open_item i LEFT JOIN applied a ON a.credit_id = i.item_id
     WHERE {_KNOWN.format(row="i", day="value_on")} AND i.amount_minor < 0 AND i.denom = %s
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT date_trunc('month', r.booked_on)::date, r.origin_kind, '', count(*), sum(-r.amount_minor),
+           sum(-r.amount_minor)
+    FROM open_item r WHERE r.origin_kind = 'PAYMENT_REVERSAL' AND r.booked_on <= %s AND r.denom = %s
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 

@@ -13,6 +13,7 @@ from recoup.core import indicators, money, realism
 from recoup.database.home import home
 from recoup.domains.book.operations import FUNCTIONS
 from recoup.domains.book.queries import get_book, mode_of
+from recoup.engine.beside import read_beside
 from recoup.engine.figures import Facts, as_kwh, as_major, as_share, read_facts, read_history
 from recoup.engine.runs import Connection
 from recoup.rulebook import Rulebook
@@ -49,6 +50,7 @@ def build_report(connection: Connection, on: date | None) -> dict[str, Any]:
         "run": _describe_run(facts, rules.content_hash),
         "denom": rules.denom,
         **summarise(facts, rules.minor_digits),
+        **read_beside(connection, day, rules.denom, rules.minor_digits),
         "reasons": {each.code: {"zh": each.title.zh, "en": each.title.en} for each in documents.reasons},
         "stages": _title_stages(documents),
         "simulation": _measure_simulation(connection, day, rules.denom) if is_peopled() else None,
@@ -140,14 +142,17 @@ def _summarise_bills(bills: pl.DataFrame, digits: int) -> dict[str, Any]:
 
 def _summarise_money(received: pl.DataFrame, digits: int) -> dict[str, Any]:
     payments = received.filter(pl.col("origin_kind") == "PAYMENT")
+    taken_back = received.filter(pl.col("origin_kind") == "PAYMENT_REVERSAL")
+    net = pl.concat([payments, taken_back])
     idle = received.filter(pl.col("origin_kind") != "CHARGE_CREDIT").with_columns(
         left_minor=pl.col("amount_minor") - pl.col("applied_minor")
     )
     states = idle.group_by("state").agg(money.exact_sum("left_minor")).filter(pl.col("left_minor") != 0).sort("state")
     return {
         "payments": _total(payments, "payments"),
-        "collected": as_major(_total(payments, "amount_minor"), digits),
-        "collected_by_month": _by_month(payments, "amount_minor", digits),
+        "payments_reversed": _total(taken_back, "payments"),
+        "collected": as_major(_total(net, "amount_minor"), digits),
+        "collected_by_month": _by_month(net, "amount_minor", digits),
         "unapplied": as_major(_total(idle, "left_minor"), digits),
         "unapplied_by_state": {state or "FREE": as_major(left, digits) for state, left in states.iter_rows()},
     }
