@@ -30,7 +30,7 @@ def test_only_the_ledgers_door_writes_entries_and_postings() -> None:
 
 
 def test_nothing_updates_or_deletes_a_fact() -> None:
-    facts = "entry|posting|bill|bill_line|open_item|allocation|payment|reading|touch|action|quarantine"
+    facts = "entry|posting|bill|bill_line|open_item|allocation|payment|reading|touch|action|outcome|hold|quarantine"
     changes = re.compile(rf"\b(UPDATE|DELETE FROM|TRUNCATE)\s+({facts})\b")
     guilty = [named(path) for path in FILES if changes.search(path.read_text())]
     assert guilty == [], "append another fact instead"

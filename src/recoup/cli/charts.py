@@ -7,8 +7,9 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from recoup.cli.labels import Labels, grouped
-from recoup.cli.report import name_stage, show, show_measure
+from recoup.cli.report import COMPARED, list_sides, name_stage, show, show_measure
+from recoup.definitions import define
+from recoup.labels import Labels, grouped
 
 _BLUE, _GREEN, _TEAL, _VIOLET = "#2f6fb2", "#2e9d6a", "#2a8f9e", "#7a5cb0"
 _AGES = ("#8fbf9f", "#e8c95a", "#e3ab45", "#dd8b3d", "#d36a3a", "#c04a3a", "#8e2f35")
@@ -30,6 +31,7 @@ header p { flex-basis:100%; margin:0; color:var(--soft); font-size:13px; overflo
 .tile { background:var(--paper); border:1px solid var(--line); border-radius:8px; padding:12px 16px; }
 .tile span { display:block; color:var(--soft); font-size:13px; }
 .tile b { font-size:21px; font-variant-numeric:tabular-nums; white-space:nowrap; }
+.tile small { display:block; color:var(--soft); font-size:12px; line-height:1.35; }
 .tile.lead b { color:var(--blue); font-size:25px; }
 .sheets { display:grid; grid-template-columns:1fr 1fr; gap:14px; }
 section { background:var(--paper); border:1px solid var(--line); border-radius:8px; padding:14px 18px; min-width:0; }
@@ -52,14 +54,16 @@ ul { margin:0; padding-left:18px; color:var(--soft); font-size:13px; }
 def draw_page(document: dict[str, Any], labels: Labels) -> str:
     """The report as one HTML page."""
     sections = [
-        ("wide", labels("by_month"), _draw_months(document, labels)),
-        ("", labels("ageing"), _draw_ageing(document, labels)),
+        ("wide", labels("by_month"), draw_months(document, labels)),
+        ("", labels("ageing"), draw_ageing(document, labels)),
         ("", labels("receivables"), _list_receivables(document, labels)),
         ("wide", labels("decisions_by_reason"), _draw_reasons(document, labels)),
         ("", labels("accounts_by_stage"), _draw_stages(document, labels)),
         ("", labels("actions_by_channel"), _draw_actions(document, labels)),
         ("wide", labels("quality"), _list_quality(document, labels)),
     ]
+    if list_sides(document):
+        sections.insert(0, ("wide", labels("beside"), _list_beside(document, labels)))
     if document["feeds"]:
         sections.append(("wide", labels("feeds"), _list_feeds(document["feeds"], labels)))
     if document["simulation"]:
@@ -108,7 +112,7 @@ _TILES = (
 def _tiles(document: dict[str, Any], labels: Labels) -> str:
     tiles = [
         f'<div class="tile{" lead" if number < 4 else ""}"><span>{html.escape(labels(name))}</span>'
-        f"<b>{show(name, document[name])}</b></div>"
+        f"<b>{show(name, document[name])}</b><small>{html.escape(define(name, labels.language))}</small></div>"
         for number, name in enumerate(_TILES)
     ]
     return f'<div class="tiles">{"".join(tiles)}</div>'
@@ -128,7 +132,8 @@ def _draw(chart: alt.Chart | alt.LayerChart | alt.FacetChart, width: int, height
     return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawn, count=1)
 
 
-def _draw_months(document: dict[str, Any], labels: Labels) -> str:
+def draw_months(document: dict[str, Any], labels: Labels) -> str:
+    """Billed and collected by month, as SVG."""
     series = {labels("billed"): document["billed_by_month"], labels("collected"): document["collected_by_month"]}
     rows = [
         {"month": month, "kind": kind, "amount": float(amount)}
@@ -170,7 +175,8 @@ def _text_width(names: list[str]) -> int:
     return max(sum(13 if ord(letter) > 0x2E80 else 7 for letter in name) for name in names) + 8
 
 
-def _draw_ageing(document: dict[str, Any], labels: Labels) -> str:
+def draw_ageing(document: dict[str, Any], labels: Labels) -> str:
+    """Open principal by age, as SVG."""
     rows = [
         {"name": labels.bucket(name), "value": float(each["amount"]), "told": grouped(each["amount"])}
         for name, each in document["ageing"].items()
@@ -221,6 +227,25 @@ _RECEIVABLES = (
 
 def _list_receivables(document: dict[str, Any], labels: Labels) -> str:
     return _table([], [[html.escape(labels(name)), show(name, document[name])] for name in _RECEIVABLES])
+
+
+def _list_beside(document: dict[str, Any], labels: Labels) -> str:
+    """The figures of the night beside the signed ones and those known now, with what each means."""
+    sides = list_sides(document)
+    heads = ["", labels("as_it_stood"), *(labels(side) for side in sides), labels("definition")]
+    rows = [
+        [
+            html.escape(labels(name)),
+            *(show(name, value) for value in (document[name], *(document[side][name] for side in sides))),
+            html.escape(define(name, labels.language)),
+        ]
+        for name in COMPARED
+    ]
+    words = "".join(
+        f"<li>{html.escape(labels(name))}: {html.escape(define(name, labels.language))}</li>"
+        for name in ("as_it_stood", *sides)
+    )
+    return f"{_table(heads, rows)}<ul>{words}</ul>"
 
 
 def _list_quality(document: dict[str, Any], labels: Labels) -> str:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from recoup.cli import django
 from recoup.cli.errors import UserError
-from recoup.cli.labels import grouped
 from recoup.cli.report import choose_labels
+from recoup.labels import grouped
 
 SHOWN = 50
 

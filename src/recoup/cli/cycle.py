@@ -49,7 +49,24 @@ def run(start: date, end: date) -> int:
             raise UserError(str(error)) from error
         if done == 0:
             progress.update(task, completed=(end - start).days + 1, told="already closed")
+    prepare_figures(start, end)
     return done
+
+
+def prepare_figures(start: date, end: date) -> None:
+    """Prepare the sums of the days that were closed, and of earlier ones that late facts have changed."""
+    from recoup.database.connect import connect
+    from recoup.engine.indicator_sheet import prepare_after_cycle
+    from recoup.engine.profile import read_rules
+
+    columns = (TextColumn("[bold]{task.description}"), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    with Progress(*columns) as progress, connect("app") as connection:
+        task = progress.add_task("figures", told="")
+
+        def watch(day: date) -> None:
+            progress.update(task, told=str(day))
+
+        prepare_after_cycle(connection, start, end, read_rules().denom, watch)
 
 
 def parse_day(text: str, *, last: bool) -> date:

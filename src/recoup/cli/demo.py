@@ -12,8 +12,11 @@ import typer
 from rich.console import Console
 
 from recoup.cli import django
+from recoup.cli.demo_figures import ensure_figures
+from recoup.cli.demo_people import ensure_people, print_people
 from recoup.cli.errors import UserError
 from recoup.cli.report import choose_labels, print_report, read_report, write_page
+from recoup.cli.serve import HOST, PORT, find_free_port, name_address, run_server
 
 DATABASE = "recoup_demo"
 JURISDICTION = "cn/shandong"
@@ -29,13 +32,14 @@ def register(app: typer.Typer) -> None:
 def demo(
     accounts: Annotated[int, typer.Option(min=1, help="How many accounts the city has.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same city and the same people.")] = 20250101,
-    serve: Annotated[int, typer.Option(help="0 ends after the report; for a console that does not exist yet.")] = 0,
+    serve: Annotated[int, typer.Option(help="0 ends after the report; else the console is served until stopped.")] = 1,
+    port: Annotated[
+        int, typer.Option(help="Where the console listens; another free port if this one is taken.")
+    ] = PORT,
     lang: Annotated[str, typer.Option("--lang", help="zh or en")] = "zh",
 ) -> None:
-    """Generate a city, close twelve months day by day, report, verify. A second call goes on where it stands."""
+    """Generate a city, close twelve months day by day, report, verify, serve. A second call goes on where it stands."""
     labels = choose_labels(lang)
-    if serve:
-        raise UserError("there is no console to serve yet: leave --serve out, or give --serve 0")
     os.environ.setdefault("RECOUP_DATABASE_NAME", DATABASE)
     console, begun = Console(), perf_counter()
     with _step(console, 1, "database"):
@@ -47,6 +51,7 @@ def demo(
         _load(folder, accounts)
     with _step(console, 4, f"cycle {START} … {END}"):
         _cycle()
+        ensure_figures(START, END)
     document = read_report(None)
     print_report(document, labels)
     page = folder.parent / f"report-{document['as_of']}.html"
@@ -60,6 +65,20 @@ def demo(
     )
     if not ok:
         raise typer.Exit(1)
+    _offer_console(console, serve=bool(serve), port=port)
+
+
+def _offer_console(console: Console, *, serve: bool, port: int) -> None:
+    """Say who may sign in; serve the console until stopped, or say how to."""
+    passwords = ensure_people()
+    console.print()
+    print_people(console, passwords)
+    if not serve:
+        console.print("  recoup serve", soft_wrap=True)
+        return
+    free = find_free_port(HOST, port)
+    console.print(f"\n[bold green]{name_address(HOST, free)}[/bold green]   (Ctrl-C)\n", soft_wrap=True)
+    run_server(HOST, free)
 
 
 @contextmanager

@@ -37,6 +37,7 @@ _WORDS = {
         "before": "done by an attempt before",
         "ignored": "not in the manifest, not read",
         "complete": "complete: the feed {feed} is known up to {as_of}",
+        "unwatched": "complete; such a file does not make the feed {feed} younger",
         "incomplete": "not complete: {count} file(s) refused; the watermark of the feed {feed} stays where it was",
         "look": "refused rows, conflicts: recoup quarantine --load {load}",
         "simulated": "SIMULATED DATA",
@@ -47,6 +48,7 @@ _WORDS = {
         "before": "上次中断前已完成",
         "ignored": "清单未列，未读",
         "complete": "完成：数据源 {feed} 已知至 {as_of}",
+        "unwatched": "完成；此类文件不改变数据源 {feed} 的数据截至时间",
         "incomplete": "未完成：{count} 个文件被拒收；数据源 {feed} 的水位不变",
         "look": "被隔离的行和冲突：recoup quarantine --load {load}",
         "simulated": "模拟数据",
@@ -71,7 +73,7 @@ def load(
     from recoup.domains.feeds.manifest import LoadRefused
 
     try:
-        with _Bars() as show:
+        with show_bars() as show:
             report = _reader(format_)(folder, show)
     except (LoadRefused, BookMissing) as refusal:
         raise UserError(str(refusal)) from refusal
@@ -80,9 +82,19 @@ def load(
             f"the database went away ({str(error).strip().splitlines()[0]}); "
             "run the same command again: it goes on where it stopped"
         ) from error
-    _print(report, _WORDS[lang.value])
+    print_report(report, lang.value)
     if not report.complete:
         raise typer.Exit(1)
+
+
+def show_bars() -> "_Bars":
+    """A context that gives a function to show progress with: name, done, size."""
+    return _Bars()
+
+
+def print_report(report: Any, language: str) -> None:
+    """Print what became of every file of a load."""
+    _print(report, _WORDS[language])
 
 
 def _reader(format_: Format) -> Any:
@@ -144,7 +156,8 @@ def _print(report: Any, words: dict[str, Any]) -> None:
     refused = sum(file.record.state == "REFUSED" for file in report.files)
     if any(file.record.quarantined or file.record.conflicting for file in report.files):
         console.print(words["look"].format(load=report.load_id))
-    end = words["complete"] if report.complete else words["incomplete"]
+    done = "complete" if report.watched else "unwatched"
+    end = words[done] if report.complete else words["incomplete"]
     console.print(end.format(feed=report.feed, as_of=report.as_of.isoformat(), count=refused))
 
 

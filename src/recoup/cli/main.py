@@ -11,7 +11,26 @@ from recoup.database.errors import DatabaseUnavailable
 
 COMMANDS = (
     *("server", "init", "demo", "load", "quarantine", "quote", "rulebook", "cycle", "why", "report"),
-    *("verify", "dump", "city", "bench", "corrections", "feeds", "modes", "backup", "doctor"),
+    *(
+        "verify",
+        "dump",
+        "city",
+        "bench",
+        "corrections",
+        "feeds",
+        "modes",
+        "backup",
+        "doctor",
+        "work",
+        "measures",
+        "serve",
+        "staff",
+        "cutoff",
+        "target",
+        "gap",
+        "figures",
+        "files",
+    ),
 )
 
 app = typer.Typer(

@@ -14,8 +14,8 @@ from rich.tree import Tree
 from recoup.cli import django
 from recoup.cli.cycle import parse_day
 from recoup.cli.errors import UserError
-from recoup.cli.labels import Labels, grouped
 from recoup.cli.report import choose_labels
+from recoup.labels import Labels, grouped
 
 BILL = "bill"
 

@@ -22,7 +22,10 @@ class Account(models.Model):
 
     class Meta:
         db_table = "account"
-        indexes = [models.Index(fields=["old_account_no"], name="account_old_no")]
+        indexes = [
+            models.Index(fields=["old_account_no"], name="account_old_no"),
+            models.Index(fields=["org_unit", "account_no"], name="account_unit"),
+        ]
 
 
 class Contract(models.Model):

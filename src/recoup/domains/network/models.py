@@ -18,3 +18,4 @@ class OrgUnit(models.Model):
 
     class Meta:
         db_table = "org_unit"
+        indexes = [models.Index(fields=["parent"], name="org_unit_parent")]

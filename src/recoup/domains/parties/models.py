@@ -19,6 +19,7 @@ class Party(models.Model):
 
     class Meta:
         db_table = "party"
+        indexes = [models.Index(fields=["name"], opclasses=["text_pattern_ops"], name="party_name")]
 
 
 class PartySecret(models.Model):

@@ -1,0 +1,1 @@
+"""What people did: signed in, revealed, exported, decided. Appended, never changed."""

@@ -1,0 +1,1 @@
+"""The faces seen in a browser."""

@@ -1,0 +1,1 @@
+"""The staff console: one page per question, in Chinese and English."""
