@@ -15,10 +15,10 @@ define install
 	then :; else $(1)/bin/python -m pip install --quiet --require-hashes -r $(2); fi
 endef
 
-.PHONY: help setup demo test core-test lint format types contracts bench soak lock clean
+.PHONY: help setup demo test core-test lint format types contracts bench bench-pages shots soak lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 setup: .venv/.ready ## make the environment: newest Python from 3.12 on, locked packages, the recoup command
 
@@ -61,6 +61,13 @@ contracts: setup ## who may import whom
 
 bench: setup ## measure every step against the limits of this machine (ACCOUNTS=…)
 	@$(BIN)/python bench/run.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
+	@$(BIN)/python bench/pages.py $(if $(ACCOUNTS),--accounts $(firstword $(ACCOUNTS)))
+
+bench-pages: setup ## how long fifty people at once wait for the overview and an account (ACCOUNTS=…)
+	@$(BIN)/python bench/pages.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
+
+shots: setup ## every page of the console as a picture, wide and narrow, in both languages: shots/
+	@CI=true RECOUP_SHOTS=1 $(BIN)/python -m pytest tests/journeys/test_every_page.py
 
 soak: setup ## long runs under faults
 	@$(BIN)/python -m pytest -m soak

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from recoup.city import generate
+from recoup.city.generation import BLOCK_ACCOUNTS
 from recoup.city.writing import Format, Writer
 
 SEED = 20250101
@@ -27,13 +28,21 @@ def write_city(accounts: int, folder: Path) -> None:
 
 
 def write_debts(city: Path, folder: Path) -> None:
-    """Write the former system's open items: last month's bill of everybody, and every tenth one's before that."""
-    readings = pl.scan_parquet(city / "readings.parquet").filter(pl.col("read_on") <= EVE)
-    services = pl.scan_parquet(city / "services.parquet").select("service_point", "contract")
-    last = readings.join(services, on="service_point").select("contract", issued_on="read_on").collect()
-    older = last.gather_every(_OLDER_EVERY).with_columns(pl.col("issued_on").dt.offset_by("-1mo"))
+    """Write the former system's open items: last month's bill of everybody, and every tenth one's before that.
+
+    Block by block as the city was written, one opening reading and one of the month per account.
+    """
     writer = Writer(folder, Format.PARQUET, {"open_items": ("amount", "open")})
-    writer.append("open_items", _as_open_items(pl.concat([last, older])))
+    services = pl.read_parquet(city / "services.parquet", columns=["service_point", "contract"])
+    readings = pl.scan_parquet(city / "readings.parquet")
+    for low in range(0, services.height, BLOCK_ACCOUNTS):
+        read = readings.slice(2 * low, 2 * BLOCK_ACCOUNTS).filter(pl.col("read_on") <= EVE).collect()
+        block = services.slice(low, BLOCK_ACCOUNTS)
+        last = block.join(read, on="service_point", maintain_order="left").select("contract", issued_on="read_on")
+        if last.height != block.height:
+            raise AssertionError(f"{last.height} opening readings of {block.height} accounts from {low} on")
+        older = last.gather_every(_OLDER_EVERY).with_columns(pl.col("issued_on").dt.offset_by("-1mo"))
+        writer.append("open_items", _as_open_items(pl.concat([last, older])))
     stamp = f"{EVE.isoformat()}T00:00:00+08:00"
     writer.finish({"feed": "bench-debts", "source": "recoup bench (simulated)", "as_of": stamp, "simulated": True})
 

@@ -1,8 +1,9 @@
 """What the same server does at best: the same rows by bare COPY, the same lines by a plain Decimal loop."""
 
+import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -20,6 +21,7 @@ DECIMAL_LOOP = "Decimal loop, same lines"
 # Filled by the database itself, in the table as in its twin.
 _DEFAULTED = ("recorded_tx",)
 _BLOCK_BYTES = 1 << 20
+_DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 _SAMPLE_ROWS = 20_000
 _REPEATS = 3
 
@@ -28,22 +30,23 @@ def copy_bare(chosen: Mapping[str, str]) -> tuple[int, float]:
     """Copy rows of tables (table: condition) into logged twins; return rows and seconds, COPY and commit alone.
 
     A twin has the keys, checks and indexes of its table and no trigger, partition or reader. The rows are rendered
-    as CSV beforehand; one connection sends them, one transaction holds them.
+    as CSV beforehand; one connection sends them. Table by table, so that the disk need not hold all of them twice.
     """
-    with tempfile.TemporaryDirectory() as folder, connect("owner") as connection:
-        files = {table: Path(folder) / f"{number}.csv" for number, table in enumerate(chosen)}
-        rows = sum(_render(connection, table, where, files[table]) for table, where in chosen.items())
-        copies = [_make_twin(connection, table) for table in chosen]
-        connection.commit()
-        settle_server()
-        start = perf_counter()
-        with connection.cursor() as cursor:
-            for statement, path in zip(copies, files.values(), strict=True):
+    rows, seconds = 0, 0.0
+    for table, where in chosen.items():
+        with tempfile.TemporaryDirectory() as folder, connect("owner") as connection:
+            path = Path(folder) / f"{table}.csv"
+            rows += _render(connection, table, where, path)
+            statement = _make_twin(connection, table)
+            connection.commit()
+            checkpoint()
+            start = perf_counter()
+            with connection.cursor() as cursor:
                 _send(cursor, statement, path)
-        connection.commit()
-        seconds = perf_counter() - start
-        for table in chosen:
+            connection.commit()
+            seconds += perf_counter() - start
             connection.execute(sql.SQL("DROP TABLE {}").format(_twin(table)))
+        print(f"\r  bare COPY: {rows:,} rows to {table}{' ' * 20}", end="", file=sys.stderr, flush=True)
     return rows, seconds
 
 
@@ -51,7 +54,39 @@ def settle_server() -> None:
     """Write out and count what earlier work left behind, as the server does by itself within a minute or two."""
     with connect("owner", autocommit=True) as connection:
         connection.execute("ANALYZE")
+    checkpoint()
+
+
+def checkpoint() -> None:
+    """Write out what earlier work left behind."""
+    with connect("owner", autocommit=True) as connection:
         connection.execute("CHECKPOINT")
+
+
+class PageCache:
+    """The operating system's copies of the book's files; what PostgreSQL holds in its own buffers stays."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files, self._may_drop = files, os.access(_DROP_CACHES, os.W_OK)
+        checkpoint()
+        os.sync()
+
+    @property
+    def told(self) -> str:
+        """How it is dropped."""
+        return "whole page cache" if self._may_drop else "pages of the lake and the data files (no root)"
+
+    def drop(self) -> None:
+        """Drop it: the whole of it where we may, else the pages of our files."""
+        if self._may_drop:
+            _DROP_CACHES.write_text("1")
+            return
+        for path in self._files:
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(handle)
 
 
 def _twin(table: str) -> sql.Identifier:

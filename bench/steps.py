@@ -1,5 +1,6 @@
 """The steps, each through the engine's own functions, each durable where it stores, each with its limit."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -13,12 +14,13 @@ import polars as pl
 from memory import watch_memory
 
 from recoup.core import ageing, draws, frames, money, postings, rating, rollups
-from recoup.core.flows import close_day, day
+from recoup.core.flows import close_day, day, receive
 from recoup.core.flows.bill import bill
 from recoup.core.flows.day import Book, Conduct
 from recoup.core.hashing import decision_hash
 from recoup.core.outcome import Outcome
 from recoup.core.rules import Rules
+from recoup.database import server
 from recoup.database.connect import connect
 from recoup.domains.ledger import operations as ledger
 from recoup.engine import cycle, lake, runs, store
@@ -257,7 +259,8 @@ class Scene:
 def _complete(made: Outcome) -> Outcome:
     """Fill in what a day without money leaves empty."""
     nothing: dict[str, pl.DataFrame] = {
-        "payments": frames.empty(day.PAYMENTS),
+        "payments": frames.empty(receive.PAYMENTS),
+        "reversals": frames.empty(receive.REVERSALS),
         "credits": frames.empty(frames.CREDITS),
         "charges": frames.empty(frames.ITEMS),
         "charge_credits": frames.empty(frames.CREDITS),
@@ -276,13 +279,16 @@ def _pay(book: Book, on: date, rules: Rules) -> pl.DataFrame:
     payers = owed.filter(pl.col("contract_id") % 5 != 0).group_by("contract_id", "denom")
     return payers.agg(money.exact_sum("owed_minor").alias("amount_minor")).select(
         "contract_id",
-        channel=pl.lit(day.SIMULATOR),
+        channel=pl.lit(receive.SIMULATOR),
         channel_key=pl.format("BENCH-{}", "contract_id"),
+        version=pl.lit(1, pl.Int64),
         value_on=pl.lit(on),
         received_on=pl.lit(on),
         amount_minor="amount_minor",
         denom="denom",
         designation=pl.lit(None, pl.String),
+        reverses=pl.lit(None, pl.String),
+        waits=pl.lit(False),
     )
 
 
@@ -314,26 +320,42 @@ def measure_month(accounts: int, watch: Callable[[cycle.DayDone], None]) -> Step
     return step._replace(goal="<= 3 x time of limit", detail=detail)
 
 
-def measure_lookup(accounts: int) -> Step:
-    """`recoup why` for contracts drawn at random, one after another."""
+def measure_lookup(accounts: int) -> Iterator[Step]:
+    """`recoup why` in a warm server, contracts drawn at random, one by one; then with no page cached before each."""
     from recoup import rulebook
     from recoup.engine import why
 
     law = why.read_law(rulebook.load(books.JURISDICTION))
+    cache = limits.PageCache(_list_files())
     with connect("app") as connection:
         numbers = _draw_numbers(connection)
-        why.answer(connection, numbers[0], None, law)
-        with timed() as taken:
-            seconds = sorted(_time(lambda n=n: why.answer(connection, n, None, law)) for n in numbers)
-        bare = sum(_time(lambda n=n: _look_up(connection, n)) for n in numbers)
-    quantiles = {"p50_ms": _round_ms(seconds[LOOKUPS // 2]), "p99_ms": _round_ms(seconds[LOOKUPS * 99 // 100])}
-    met = seconds[LOOKUPS * 99 // 100] < LOOKUP_GOAL_S
+        bare = LOOKUPS / sum(_time(lambda n=n: _look_up(connection, n)) for n in numbers)
+        for number in numbers:  # warms what the first pass reads
+            why.answer(connection, number, None, law)
+        for name, prepare in (("look-up", lambda: None), ("look-up, cold", cache.drop)):
+            with timed() as taken:
+                seconds = sorted(_time(lambda n=n: why.answer(connection, n, None, law), prepare) for n in numbers)
+            yield _beside_row(name, accounts, seconds, taken, bare)
+    print(f"\r  dropped before each cold look-up: {cache.told}", file=sys.stderr, flush=True)
+
+
+def _beside_row(name: str, accounts: int, seconds: list[float], taken: Timed, bare: float) -> Step:
+    """Put look-ups, their seconds ascending, beside reading one row."""
+    p50, p99 = seconds[LOOKUPS // 2], seconds[LOOKUPS * 99 // 100]
+    answering = taken._replace(seconds=[sum(seconds)])  # without what was done between them
     return put_beside(
-        *("look-up", accounts, LOOKUPS, taken, "one indexed row per contract", LOOKUPS / bare),
+        *(name, accounts, LOOKUPS, answering, "one indexed row per contract, warm", bare),
         goal=f"p99 < {LOOKUP_GOAL_S * 1_000:.0f} ms",
-        met=met,
-        detail=quantiles,
+        met=p99 < LOOKUP_GOAL_S,
+        detail={"p50_ms": _round_ms(p50), "p99_ms": _round_ms(p99)},
     )
+
+
+def _list_files() -> list[Path]:
+    """Files of the lake and of the server's data."""
+    running = server.status()
+    folders = [lake.lake_folder(), *([running.data_folder] if running else [])]
+    return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
 
 def _draw_numbers(connection: Connection) -> list[str]:
@@ -348,7 +370,8 @@ def _look_up(connection: Connection, number: str) -> None:
     connection.rollback()
 
 
-def _time(what: Callable[[], object]) -> float:
+def _time(what: Callable[[], object], prepare: Callable[[], None] = lambda: None) -> float:
+    prepare()
     start = perf_counter()
     what()
     return perf_counter() - start
