@@ -173,3 +173,38 @@ def test_a_bar_is_never_nothing_for_something() -> None:
 
     assert (draw_bar(0, 10), draw_bar(10, 10, 4), draw_bar(5, 10, 3)) == ("", "████", "█▌")
     assert draw_bar(1, 10**9) == "▏"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_paper_is_pdf_a_and_the_same_for_the_same_report(language: str, report: dict[str, Any]) -> None:
+    from recoup.cli.paper import set_paper
+    from recoup.labels import Labels
+
+    paper = set_paper({**report, "simulated": True}, Labels(language))
+    assert paper.startswith(b"%PDF-") and b"pdfaid" in paper
+    assert paper == set_paper({**report, "simulated": True}, Labels(language))
+    assert paper != set_paper(report, Labels(language))
+
+
+def test_the_form_holds_exact_figures_each_with_its_definition(report: dict[str, Any], tmp_path: Path) -> None:
+    from python_calamine import CalamineWorkbook
+
+    from recoup.cli.workbook import write_workbook
+    from recoup.definitions import define
+    from recoup.labels import Labels
+
+    write_workbook({**report, "simulated": True}, tmp_path / "form.xlsx", Labels("zh"))
+    sheets = CalamineWorkbook.from_path(str(tmp_path / "form.xlsx"))
+    rows = {row[0]: row for name in sheets.sheet_names for row in sheets.get_sheet_by_name(name).to_python()}
+    assert rows["应收（含年初结转）"][1:] == [1412.56, define("receivable", "zh")]
+    assert rows["当年电费回收率"][1:] == [0.583333, define("collection_rate_current", "zh")]
+    assert rows["31-60 天"][:3] == ["31-60 天", 2.0, 218.76]
+    assert "模拟数据" in rows
+
+
+def test_every_figure_of_the_papers_has_its_definition_in_both_languages() -> None:
+    from recoup.cli import report_form
+    from recoup.definitions import define
+
+    names = (*report_form.RATES, *report_form.BASES, *report_form.OPEN, *report_form.MONEY, *report_form.COUNTS)
+    assert [(name, lang) for name in names for lang in ("zh", "en") if not define(name, lang)] == []
