@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recoup.core.indicators import MEASURES, SUMS, gap_minor, order_debtors, run_through
@@ -75,7 +75,7 @@ def test_equal_debtors_stand_in_the_order_of_their_keys() -> None:
     assert reach(debtors(("B", 5), ("A", 5)), 10)["contract_key"].to_list() == ["A", "B"]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.integers(1, 10**12), min_size=1, max_size=20),
     st.integers(0, 1_000_000),

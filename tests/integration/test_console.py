@@ -242,7 +242,7 @@ def test_a_spreadsheet_takes_no_cell_for_a_formula() -> None:
     from recoup.web.console.exports import _defuse
     from recoup.web.console.tables import Column
 
-    assert _defuse('=HYPERLINK("x")', Column("a", "a", "a")) == "'=HYPERLINK(\"x\")"
+    assert _defuse('=HYPERLINK("x")', Column("a", "a", "a")) == '\'=HYPERLINK("x")'
     assert _defuse("-1.00", Column("a", "a", "a", "money")) == "-1.00"
 
 
@@ -327,3 +327,70 @@ def test_pages_carry_no_script_or_style_of_their_own(name: str, sign_in: Any) ->
     assert not re.search(r'(src|href|action)="(https?:)?//', text)
     if answer.status_code == 200:
         assert "SIMULATED" in text
+
+
+def test_the_five_people_of_a_demonstration_have_passwords_of_this_home_alone(
+    loaded_book: str, enter_copy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recoup.cli.demo_people import PEOPLE, ensure_people
+    from recoup.domains.access.queries import find_staff
+
+    monkeypatch.setattr("django.contrib.auth.hashers.PBKDF2PasswordHasher.iterations", 10)
+    enter_copy(loaded_book)
+    passwords = ensure_people()
+    assert ensure_people() == passwords and len(set(passwords.values())) == len(PEOPLE) == 5
+    for person in PEOPLE:
+        staff = find_staff(person.username)
+        assert staff is not None and staff.role == person.role and staff.check_password(passwords[person.username])
+    collector = find_staff("collector")
+    assert collector is not None and collector.org_unit == "S1"
+
+
+def test_a_person_is_refused_with_a_weak_password_an_unknown_unit_or_a_taken_name(book: str) -> None:
+    from recoup.domains.access.operations import StaffRefused, add_staff
+
+    right = {"username": "new", "name": "New", "role": "clerk", "org_unit": "D2", "password": PASSWORD}
+    wrong = {"password": "1234567890", "org_unit": "D99", "username": "collector", "role": "owner", "name": " "}
+    for key, value in wrong.items():
+        with pytest.raises(StaffRefused):
+            add_staff(**{**right, key: value})
+
+
+def test_the_console_is_served_until_stopped_with_its_own_files(book: str) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+    import urllib.request
+
+    from recoup.cli.serve import find_free_port
+
+    port = find_free_port("127.0.0.1", 0)
+    command = [sys.executable, "-c", "from recoup.cli.main import run; run()", "serve", "--port", str(port)]
+    environment = {**os.environ, "NO_PROXY": "*", "no_proxy": "*"}
+    with subprocess.Popen([*command, "--workers", "1"], stdout=subprocess.PIPE, text=True, env=environment) as served:
+        try:
+            assert served.stdout is not None and f"http://127.0.0.1:{port}/" in served.stdout.readline()
+            page = _fetch_when_up(f"http://127.0.0.1:{port}/sign-in/")
+            assert "SIMULATED" in page
+            for name in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{name}") as answer:
+                    assert "max-age=31536000" in answer.headers["Cache-Control"]
+            served.send_signal(signal.SIGINT)
+            assert served.wait(timeout=20) is not None
+        finally:
+            served.kill()
+
+
+def _fetch_when_up(address: str) -> str:
+    import time
+    import urllib.error
+    import urllib.request
+
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(address) as answer:
+                return str(answer.read().decode())
+        except urllib.error.URLError:
+            time.sleep(0.2)
+    raise AssertionError("the console did not answer within 20 seconds")

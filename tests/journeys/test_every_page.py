@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from addresses import find_paths, list_addresses
 from axe_playwright_python.base import AXE_SCRIPT
-from conftest import HEIGHTS, NARROW, WIDE, House, Window, make_window
 from playwright.sync_api import Browser, Page
+from windows import HEIGHTS, NARROW, WIDE, House, Window, make_window
 
 SHOTS = Path(__file__).resolve().parents[2] / "shots"
 PEOPLE = {"zh": "boss", "en": "boss-en"}
@@ -25,9 +25,15 @@ _WIDEST = """() => [...document.querySelectorAll('body *')].filter(each =>
 _AXE = """() => axe.run({resultTypes: ['violations']}).then(told => told.violations
     .filter(each => ['serious', 'critical'].includes(each.impact))
     .map(each => [each.id, each.help, each.nodes.slice(0, 4).map(node => node.html.slice(0, 200))]))"""
-_RECEIPTS = (
-    "户号,收费渠道,流水号,收费日期,实收金额\n3706000000017,柜台,G-1,2025-02-26,12.50\n37060000,柜台,G-2,2025-02-26,1\n"
-)
+_RECEIPTS = """收费明细表,,,,
+截止日期：2025-02-28,,,,
+户号,收费渠道,流水号,收费日期,实收金额
+3706000000017,柜台,G-1,2025-02-26,12.50
+3706000000024,柜台,G-2,2025-02-26,30.00
+37060000,柜台,G-3,2025-02-26,1.00
+合计,,,,43.50
+制表人：赵核算,,,,
+"""
 
 
 @pytest.fixture(scope="module", params=sorted(PEOPLE))

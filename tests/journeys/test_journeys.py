@@ -9,9 +9,9 @@ from pathlib import Path
 
 import lively_book
 import pytest
-from conftest import NARROW, House, Window, sign_in
 from playwright.sync_api import Page, expect
 from python_calamine import CalamineWorkbook
+from windows import NARROW, House, Window, sign_in
 
 type Enter = Callable[..., Window]
 

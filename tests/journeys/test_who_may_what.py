@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from addresses import find_paths, list_addresses
-from conftest import House, Window, make_window
 from playwright.sync_api import Browser
+from windows import House, Window, make_window
 
 type Enter = Callable[..., Window]
 

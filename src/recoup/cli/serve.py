@@ -60,8 +60,8 @@ def run_server(host: str, port: int, workers: int = WORKERS) -> None:
 
 
 def find_free_port(host: str, wanted: int) -> int:
-    """The wanted port, or any free one when it is taken."""
-    if _why_not_free(host, wanted) is None:
+    """The wanted port, or any free one when it is taken (or 0)."""
+    if wanted and _why_not_free(host, wanted) is None:
         return wanted
     with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))

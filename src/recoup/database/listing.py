@@ -36,6 +36,7 @@ class Listing:
     """A list in SQL: its select list, its tables, what it may be sorted by, and a unique key that ends every order.
 
     `sums` are aggregates shown below the last row; they are taken while the rows are few enough to be counted.
+    `counted` are the tables that the conditions need, where those are fewer than the tables of the rows.
     """
 
     columns: str
@@ -43,6 +44,7 @@ class Listing:
     orders: Mapping[str, str]
     tie: str
     sums: Mapping[str, str] = field(default_factory=dict)
+    counted: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def _count(
     if here < asked.limit and (here or not asked.offset):
         return asked.offset + here
     counted = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {listing.tables} WHERE {where} LIMIT %s) counted",
+        f"SELECT count(*) FROM (SELECT 1 FROM {listing.counted or listing.tables} WHERE {where} LIMIT %s) counted",
         [*parameters, COUNTED_ROWS + 1],
     ).fetchone()
     assert counted is not None

@@ -4,7 +4,7 @@ from datetime import date
 
 from recoup.database.listing import Asked, Condition, Connection, Listing, Page, Row, month_of, read_dicts, read_list
 from recoup.domains.access.scope import Scope
-from recoup.domains.contracts.queries import filter_unit
+from recoup.domains.contracts.queries import filter_unit, find_contract_ids
 from recoup.domains.parties.masking import mask_name
 
 _OPEN = """
@@ -28,6 +28,7 @@ _BILLS = Listing(
         "energy_wh": "b.energy_wh",
     },
     tie="b.bill_no",
+    counted="bill b JOIN contract c USING (contract_id) JOIN account a USING (account_id)",
     sums={"amount_minor": "sum(b.amount_minor)::bigint", "energy_wh": "sum(b.energy_wh)::bigint"},
 )
 
@@ -36,17 +37,16 @@ def list_bills(connection: Connection, scope: Scope, asked: Asked) -> Page:
     """List bills, names masked. Filters: q (account or bill number), month (booked), unit (and below)."""
     conditions = [scope.condition("a.org_unit"), *filter_unit(asked), *filter_month(asked, "b.booked_on")]
     if asked.get("q"):
-        conditions.append((_BY_NUMBER, [asked.get("q")] * 3))
+        conditions.append(_by_number(connection, asked.get("q")))
     page = read_list(connection, _BILLS, conditions, asked)
     for row in page.rows:
         row["name"] = mask_name(row["name"], row["kind"] or "PERSON")
     return page
 
 
-_BY_NUMBER = """
-    b.bill_no = %s OR b.contract_id IN (SELECT k.contract_id FROM contract k JOIN account n USING (account_id)
-                                        WHERE n.account_no = %s OR n.old_account_no = %s)
-"""
+def _by_number(connection: Connection, number: str) -> Condition:
+    contracts = find_contract_ids(connection, number)
+    return ("b.contract_id = ANY(%s)", [contracts]) if contracts else ("b.bill_no = %s", [number])
 
 
 def filter_month(asked: Asked, column: str) -> list[Condition]:
@@ -81,9 +81,3 @@ def find_bill(connection: Connection, scope: Scope, bill_no: str) -> Row | None:
         [bill_no, *parameters],
     )
     return found[0] if found else None
-
-
-def last_booked_month(connection: Connection) -> date | None:
-    """The first day of the latest month with a bill."""
-    row = connection.execute("SELECT date_trunc('month', max(booked_on))::date FROM bill").fetchone()
-    return row[0] if row else None

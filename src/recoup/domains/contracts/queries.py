@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from recoup.database.listing import Asked, Condition, Connection, Listing, Page, Row, read_dicts, read_list
+from recoup.database.listing import (
+    COUNTED_ROWS,
+    Asked,
+    Condition,
+    Connection,
+    Listing,
+    Page,
+    Row,
+    read_dicts,
+    read_list,
+)
 from recoup.domains.access.scope import Scope
 from recoup.domains.parties.masking import mask_address, mask_name
 from recoup.domains.parties.operations import hash_for_search, load_keys
@@ -28,11 +38,13 @@ _ACCOUNTS = Listing(
     """,
     orders={"account_no": "a.account_no", "org_unit": "a.org_unit", "owed_minor": "owed_minor"},
     tie="a.account_no",
+    counted="account a",
 )
 _OWING = f"""
     EXISTS (SELECT 1 FROM contract d JOIN item_open o USING (contract_id) JOIN open_item i USING (item_id)
             WHERE d.account_id = a.account_id AND {_DEBT} AND o.open_minor > 0)
 """
+_CLASS = "EXISTS (SELECT 1 FROM contract k WHERE k.account_id = a.account_id AND k.class = %s)"
 _UNIT = """
     a.org_unit IN (WITH RECURSIVE below AS (SELECT code FROM org_unit WHERE code = %s
                    UNION SELECT o.code FROM org_unit o JOIN below b ON o.parent = b.code) SELECT code FROM below)
@@ -41,9 +53,9 @@ _UNIT = """
 
 def list_accounts(connection: Connection, scope: Scope, asked: Asked) -> Page:
     """List accounts, names and addresses masked. Filters: q (numbers, name, phone), unit (and below), class, owing."""
-    conditions = [scope.condition("a.org_unit"), *_search(asked.get("q")), *filter_unit(asked)]
+    conditions = [scope.condition("a.org_unit"), *_search(connection, scope, asked.get("q")), *filter_unit(asked)]
     if asked.get("class"):
-        conditions.append(("c.class = %s", [asked.get("class")]))
+        conditions.append((_CLASS, [asked.get("class")]))
     if asked.get("owing"):
         conditions.append((_OWING, []))
     page = read_list(connection, _ACCOUNTS, conditions, asked)
@@ -57,27 +69,29 @@ def filter_unit(asked: Asked) -> list[Condition]:
     return [(_UNIT, [asked.get("unit")])] if asked.get("unit") else []
 
 
-def _search(text: str) -> list[Condition]:
-    """By what a person types: digits are a number (whole or its beginning) or a phone, words the start of a name."""
+def _search(connection: Connection, scope: Scope, text: str) -> list[Condition]:
+    """By what a person types: a whole number, new or old, or a phone; else the beginning of a number or of a name.
+
+    What is exact is found first, each way through its own index; one condition with OR would read every account.
+    """
     if not text:
         return []
-    found: list[Condition] = [(_BY_NUMBER, [text, text])]
-    if text.isascii() and text.isdigit() and len(text) >= _PREFIX_DIGITS:
-        found.append((_BY_BEGINNING, [text, f"{text}:"]))
-    if not text.isascii() or text.isalpha() or " " in text:
-        found.append((_BY_NAME, [f"{_escape(text)}%"]))
+    where, parameters = scope.condition("a.org_unit")
+    found: list[Condition] = [("a.account_no = %s", [text]), ("a.old_account_no = %s", [text])]
     if text.isascii() and sum(c.isdigit() for c in text) >= PHONE_DIGITS:
-        found.append((_BY_PHONE, [hash_for_search(load_keys(), "phone", text).hex()]))
-    # One set of accounts, each way through its own index; an OR of conditions would read every account.
-    sql = " UNION ".join(part for part, _ in found)
-    return [(f"a.account_id IN ({sql})", [value for _, values in found for value in values])]
+        found.append((f"a.account_id IN ({_BY_PHONE})", [hash_for_search(load_keys(), "phone", text).hex()]))
+    elif not text.isascii() or text.isalpha() or " " in text:
+        found.append((f"a.account_id IN ({_BY_NAME})", [f"{_escape(text)}%"]))
+    ids: set[int] = set()
+    for sql, values in found:
+        query = f"SELECT a.account_id FROM account a WHERE {sql} AND {where} LIMIT %s"
+        rows = connection.execute(query, [*values, *parameters, COUNTED_ROWS + 1]).fetchall()
+        ids.update(account_id for (account_id,) in rows)
+    if not ids and text.isascii() and text.isdigit() and len(text) >= _PREFIX_DIGITS:
+        return [("a.account_no >= %s AND a.account_no < %s", [text, f"{text}:"])]
+    return [("a.account_id = ANY(%s)", [sorted(ids)])]
 
 
-_BY_NUMBER = """
-    SELECT account_id FROM account WHERE account_no = %s
-    UNION SELECT account_id FROM account WHERE old_account_no = %s
-"""
-_BY_BEGINNING = "SELECT account_id FROM account WHERE account_no >= %s AND account_no < %s"
 _BY_NAME = "SELECT k.account_id FROM contract k JOIN party q USING (party_id) WHERE q.name LIKE %s"
 _BY_PHONE = """
     SELECT k.account_id FROM contract k JOIN party_secret s USING (party_id) WHERE s.phone_hash = decode(%s, 'hex')
@@ -143,3 +157,25 @@ def list_units(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
         f"SELECT code, name FROM org_unit WHERE kind <> 'DISTRICT' AND {where} ORDER BY code LIMIT 500",
         parameters,
     )
+
+
+def find_contract_ids(connection: Connection, number: str) -> list[int]:
+    """The contracts of an account number, new or old; for conditions, which apply the scope beside it."""
+    rows = connection.execute(
+        """
+        SELECT contract_id FROM contract WHERE account_id IN (
+            SELECT account_id FROM account WHERE account_no = %s
+            UNION SELECT account_id FROM account WHERE old_account_no = %s)
+        """,
+        [number, number],
+    ).fetchall()
+    return [contract_id for (contract_id,) in rows]
+
+
+LARGE_ACCOUNTS = 300_000
+
+
+def is_large(connection: Connection) -> bool:
+    """Whether the book is too large to be sorted as a whole while a person waits (by the planner's estimate)."""
+    row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = 'account'::regclass").fetchone()
+    return row is not None and row[0] > LARGE_ACCOUNTS

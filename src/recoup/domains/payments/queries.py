@@ -1,9 +1,9 @@
 """Reads of payments, within a scope. Of a payment told again, the latest version counts."""
 
-from recoup.database.listing import Asked, Connection, Listing, Page, Row, read_dicts, read_list
+from recoup.database.listing import Asked, Condition, Connection, Listing, Page, Row, read_dicts, read_list
 from recoup.domains.access.scope import Scope
 from recoup.domains.billing.queries import filter_month
-from recoup.domains.contracts.queries import filter_unit
+from recoup.domains.contracts.queries import filter_unit, find_contract_ids
 from recoup.domains.parties.masking import mask_name
 
 _PAYMENTS = Listing(
@@ -22,16 +22,20 @@ _PAYMENTS = Listing(
         "channel": "m.channel",
     },
     tie="m.channel_key",
+    counted="payment m JOIN contract c USING (contract_id) JOIN account a USING (account_id)",
     sums={"amount_minor": "sum(m.amount_minor)::bigint"},
 )
 _LATEST = """
     NOT EXISTS (SELECT 1 FROM payment n WHERE n.channel = m.channel AND n.channel_key = m.channel_key
                 AND n.version > m.version)
 """
-_BY_NUMBER = """
-    m.channel_key = %s OR m.contract_id IN (SELECT k.contract_id FROM contract k JOIN account n USING (account_id)
-                                            WHERE n.account_no = %s OR n.old_account_no = %s)
-"""
+
+
+def _by_number(connection: Connection, number: str) -> Condition:
+    contracts = find_contract_ids(connection, number)
+    if contracts:
+        return "m.contract_id = ANY(%s)", [contracts]
+    return "m.channel = ANY(%s) AND m.channel_key = %s", [list_channels(connection), number]
 
 
 def list_payments(connection: Connection, scope: Scope, asked: Asked) -> Page:
@@ -39,7 +43,7 @@ def list_payments(connection: Connection, scope: Scope, asked: Asked) -> Page:
     conditions = [scope.condition("a.org_unit"), *filter_unit(asked), *filter_month(asked, "m.received_on")]
     conditions.append((_LATEST, []))
     if asked.get("q"):
-        conditions.append((_BY_NUMBER, [asked.get("q")] * 3))
+        conditions.append(_by_number(connection, asked.get("q")))
     if asked.get("channel"):
         conditions.append(("m.channel = %s", [asked.get("channel")]))
     page = read_list(connection, _PAYMENTS, conditions, asked)

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from recoup.database.listing import Asked, Connection, Page
 from recoup.domains.access.permissions import EXPORT, require
 from recoup.domains.access.scope import Scope
+from recoup.domains.contracts.queries import is_large
 from recoup.web.console.access import ConsoleRequest
 from recoup.web.console.exports import EXPORT_ROWS, export_table
 from recoup.web.console.language import Title
@@ -49,6 +50,7 @@ def show_list(
     context: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """Answer a list page, or its export when the address asks for `export=csv` or `export=xlsx`."""
+    page = replace(page, columns=_find_sortable(request, page))
     asked = read_asked(request.GET, page.filters, page.columns, page.sort)
     form = request.GET.get("export", "")
     if form in ("csv", "xlsx"):
@@ -61,6 +63,17 @@ def show_list(
         filters=page.filters, path=request.path, exports=True, empty=page.empty,
     )  # fmt: skip
     return render(request, template, {"title": page.title, "lead": page.lead, "table": table, **(context or {})})
+
+
+def _find_sortable(request: ConsoleRequest, page: ListPage) -> Sequence[Column]:
+    """The columns, those that are `narrow` not sortable while the whole of a large book is asked for."""
+    named = request.GET.get("unit") or request.GET.get("q")
+    if named or request.scope.units is not None or not any(column.narrow for column in page.columns):
+        return page.columns
+    with reading() as connection:
+        if not is_large(connection):
+            return page.columns
+    return [replace(column, sortable=column.sortable and not column.narrow) for column in page.columns]
 
 
 def export_list(request: ConsoleRequest, page: ListPage, asked: Asked, form: str) -> HttpResponse:

@@ -30,6 +30,7 @@ class Column:
 
     Kinds: text, code, name, phone, address (the last three masked), money (minor units), kwh (watt-hours), percent
     (ppm), count, number, day, instant, yesno, mark (a coded value shown as a badge; `words` or the labels name it).
+    A `narrow` column of a large book sorts only within a unit: over the whole it would keep the person waiting.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Column:
     link: Callable[[Row], str | None] | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
     tone: Callable[[Row], str] | None = None
+    narrow: bool = False
 
 
 @dataclass(frozen=True)

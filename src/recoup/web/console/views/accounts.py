@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.http import urlencode
 
 from recoup.domains.contracts.queries import find_account, list_accounts, list_units
 from recoup.rulebook.schema import Classes
@@ -23,7 +24,7 @@ ACCOUNTS = ListPage(
         Column("name", "户名", "Customer"),
         Column("class", "用电类别", "Class", "mark"),
         Column("unit_name", "供电单位", "Unit"),
-        Column("owed_minor", "未收金额", "Owed", "money", sortable=True),
+        Column("owed_minor", "未收金额", "Owed", "money", sortable=True, narrow=True),
     ),
     read=list_accounts,
     filters=(
@@ -50,14 +51,7 @@ def search(request: ConsoleRequest) -> HttpResponse:
         found = find_account(connection, request.scope, text) if text else None
     if found:
         return redirect("console:account", found["account_no"])
-    return redirect(f"{path_of_list()}?q={text}")
-
-
-def path_of_list() -> str:
-    """The address of the list of accounts."""
-    from django.urls import reverse
-
-    return reverse("console:accounts")
+    return redirect(f"{reverse('console:accounts')}?{urlencode({'q': text})}")
 
 
 def name_classes() -> dict[str, Title]:

@@ -6,8 +6,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
-from recoup.domains.billing.queries import find_bill, last_booked_month, list_bills
+from recoup.domains.billing.queries import find_bill, list_bills
 from recoup.engine.bill_tree import explain_bill
+from recoup.engine.runs import last_done_on
 from recoup.web.console.access import ConsoleRequest, page
 from recoup.web.console.language import Title
 from recoup.web.console.lists import ListPage, show_list
@@ -24,10 +25,10 @@ BILLS = ListPage(
         Column("name", "户名", "Customer"),
         Column("unit_name", "供电单位", "Unit"),
         Column("period_from", "计费自", "From", "day"),
-        Column("issued_on", "发行日", "Issued", "day", sortable=True),
-        Column("due_on", "缴费截止日", "Due", "day", sortable=True),
-        Column("energy_wh", "电量（千瓦时）", "Energy (kWh)", "kwh", sortable=True),
-        Column("amount_minor", "金额", "Amount", "money", sortable=True),
+        Column("issued_on", "发行日", "Issued", "day", sortable=True, narrow=True),
+        Column("due_on", "缴费截止日", "Due", "day", sortable=True, narrow=True),
+        Column("energy_wh", "电量（千瓦时）", "Energy (kWh)", "kwh", sortable=True, narrow=True),
+        Column("amount_minor", "金额", "Amount", "money", sortable=True, narrow=True),
         Column("open_minor", "未收", "Open", "money"),
     ),
     read=list_bills,
@@ -47,12 +48,12 @@ def bills(request: ConsoleRequest) -> HttpResponse:
 
 
 def with_month(request: ConsoleRequest, listed: ListPage) -> ListPage:
-    """The list of the latest month, unless a number is looked for or a month was chosen."""
+    """The list of the last closed month, unless a number is looked for or a month was chosen."""
     if request.GET.get("q"):
         return listed
     with reading() as connection:
-        month = last_booked_month(connection)
-    latest = f"{month:%Y-%m}" if month else ""
+        closed_on = last_done_on(connection)
+    latest = f"{closed_on:%Y-%m}" if closed_on else ""
     return replace(
         listed, filters=[replace(each, default=latest) if each.kind == "month" else each for each in listed.filters]
     )

@@ -59,7 +59,7 @@
     return {
       background: null, font, padding: { left: 4, right: 8, top: 6, bottom: 4 },
       view: { stroke: null },
-      axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 11.5, titleFontSize: 12, titleFontWeight: 400, labelFont: font, titleFont: font },
+      axis: { labelColor: soft, titleColor: soft, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 11.5, titleFontSize: 12, titleFontWeight: 400, labelFont: font, titleFont: font, labelSeparation: 10 },
       legend: { labelColor: ink, titleColor: soft, labelFontSize: 12, orient: "top", title: null, labelFont: font, columns: innerWidth < 500 ? 2 : 0 },
       title: { color: ink, font }, text: { color: ink, font }, bar: { color: accent }, line: { color: accent, strokeWidth: 2.2 }, area: { color: accent }, point: { color: accent }, rule: { color: soft }, arc: { stroke: null },
       range: { category: isDark() ? ["#4cc2b0", "#8fb7e8", "#e3b75d", "#c99be0", "#e58d80", "#9fb3a8"] : ["#006b60", "#3f7fbf", "#c98a1b", "#8059a8", "#bf5647", "#6f8478"] },
