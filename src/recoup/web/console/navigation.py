@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from recoup.domains.access.models import Staff
 from recoup.domains.access.permissions import MANAGE_STAFF, SEE_AUDIT, VIEW, may
@@ -67,19 +67,16 @@ NAVIGATION: tuple[tuple[Title, tuple[Entry, ...]], ...] = (
 
 
 def list_entries(request: HttpRequest, staff: Staff) -> list[tuple[Title, list[Shown]]]:
-    """The groups a person sees, with the entry of this page marked; a page that is not there is left out."""
+    """The groups a person sees, with the entry of this page marked."""
     groups = []
     for title, entries in NAVIGATION:
-        shown = [found for entry in entries if may(staff, entry.capability) and (found := _show(request, entry))]
+        shown = [_show(request, entry) for entry in entries if may(staff, entry.capability)]
         if shown:
             groups.append((title, shown))
     return groups
 
 
-def _show(request: HttpRequest, entry: Entry) -> Shown | None:
-    try:
-        url = reverse(f"console:{entry.name}")
-    except NoReverseMatch:
-        return None
+def _show(request: HttpRequest, entry: Entry) -> Shown:
+    url = reverse(f"console:{entry.name}")
     here = request.path == url or (url != "/" and request.path.startswith(url))
     return Shown(url, entry.title, entry.icon, here)
