@@ -231,7 +231,7 @@ def test_a_clerk_drops_a_sheet_in_looks_loads_and_takes_it_back(enter: Enter, tm
     expect(page.locator("main")).to_contain_text("112.40")
     expect(page.locator(".agrees .mark.good").first).to_have_text("相符")
     page.get_by_role("button", name="装入", exact=True).click()
-    expect(page.locator(".page-head .mark").first).to_have_text("已装入", timeout=30_000)
+    expect(page.locator(".page-head .mark").first).to_have_text("已装入")
     number = "3706000000031"
     expect(window.go(f"/accounts/{number}/payments/").locator("tbody")).to_contain_text("GT-0001")
     window.page.go_back()

@@ -97,7 +97,7 @@ def _make_book(seed: int) -> None:
     from recoup.domains.book.operations import BookExists
 
     try:
-        init(Kind.DEMO, JURISDICTION, seed, "济南示范供电公司")
+        init(Kind.DEMO, JURISDICTION, seed, "烟台示范供电公司")
     except BookExists as error:
         raise UserError(str(error)) from error
 

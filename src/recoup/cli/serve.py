@@ -28,6 +28,7 @@ def serve(
 ) -> None:
     """Serve the console until stopped (Ctrl-C). Other names than localhost are told in RECOUP_HOSTS."""
     _check_free(host, port)
+    _allow_host(host)
     _check_book()
     typer.echo(f"console: {name_address(host, port)}  (stop with Ctrl-C)")
     run_server(host, port, workers)
@@ -46,8 +47,6 @@ def run_server(host: str, port: int, workers: int = WORKERS) -> None:
     from granian.log import LogLevels
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "recoup.settings")
-    if host not in ("localhost", "127.0.0.1", "::1") and "RECOUP_HOSTS" not in os.environ:
-        os.environ["RECOUP_HOSTS"] = f"localhost,127.0.0.1,[::1],{'*' if host in _ANYWHERE else host}"
     Granian(
         "recoup.web.wsgi:application",
         address=host,
@@ -57,6 +56,12 @@ def run_server(host: str, port: int, workers: int = WORKERS) -> None:
         blocking_threads=THREADS,
         log_level=LogLevels.error,
     ).serve()
+
+
+def _allow_host(host: str) -> None:
+    """Whoever opens the console beyond this machine is asked for by the address it listens on; settings read this."""
+    if host not in ("localhost", "127.0.0.1", "::1"):
+        os.environ.setdefault("RECOUP_HOSTS", f"localhost,127.0.0.1,[::1],{'*' if host in _ANYWHERE else host}")
 
 
 def find_free_port(host: str, wanted: int) -> int:
