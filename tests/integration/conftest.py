@@ -3,11 +3,11 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
+from entering import leave, named
 
 from recoup.cli import django
 from recoup.cli.init import migrate
@@ -37,7 +37,7 @@ def own_server() -> Iterator[server.Server]:
 def template(own_server: server.Server) -> str:
     """The name of a migrated, empty database that nobody is connected to."""
     django.setup()
-    with _named(TEMPLATE):
+    with named(TEMPLATE):
         roles.prepare()
         migrate()
     return TEMPLATE
@@ -54,10 +54,10 @@ def closed_book(loaded_book: str) -> str:
     """The name of the same book after its five weeks; enter a copy of it, or only read."""
     import tiny_book
 
-    with _named("recoup_closed"):
+    with named("recoup_closed"):
         tiny_book.copy_book(loaded_book, "recoup_closed")
         tiny_book.close(tiny_book.START, tiny_book.END)
-        _leave()
+        leave()
     return "recoup_closed"
 
 
@@ -70,13 +70,13 @@ def enter_copy(loaded_book: str) -> Iterator[Callable[[str], str]]:
     with pytest.MonkeyPatch.context() as patch:
 
         def enter(source: str) -> str:
-            _leave()
+            leave()
             made.append(tiny_book.copy_book(source, f"recoup_book_{next(_numbers)}"))
             patch.setenv("RECOUP_DATABASE_NAME", made[-1])
             return made[-1]
 
         yield enter
-        _leave()
+        leave()
         for name in made:
             roles.drop_database(name)
 
@@ -96,36 +96,21 @@ def module_database(template: str) -> Iterator[str]:
 def _make_book(name: str, template: str) -> str:
     import tiny_book
 
-    with _named(name):
+    with named(name):
         roles.copy_database(template, name)
         tiny_book.open_book("demo")
         tiny_book.fill()
-        _leave()
+        leave()
     return name
-
-
-def _leave() -> None:
-    """A database can be copied only when nobody is connected to it."""
-    from django.db import connections
-
-    connections.close_all()
 
 
 def _fresh_copy(template: str) -> Iterator[str]:
     from django.db import connections
 
     name = f"recoup_test_{next(_numbers)}"
-    with _named(name):
+    with named(name):
         roles.copy_database(template, name)
         connections.close_all()
         yield name
         connections.close_all()
         roles.drop_database(name)
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Names the database to enter while the block lasts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECOUP_DATABASE_NAME", name)
-        yield

@@ -121,7 +121,7 @@ class Struck(NamedTuple):
 
 def strike(command: Sequence[str], *, source: str, database: str, point: str, nth: int, server: bool) -> Struck:
     """Copy a book, strike the command at a passage of a point, and run the same command again."""
-    tiny_book.copy_book(source, database)
+    tiny_book.copy_book(source, database, outlasts_crash=server)
     struck = run(command, database, f"{point}:{nth}{':server' if server else ''}")
     succeed(command, database)
     return Struck(nth, struck.returncode, database)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import small_book
+from entering import leave, named
 
 from recoup.database.connect import connect
 
@@ -22,13 +23,11 @@ type Tell = Callable[..., Any]
 @pytest.fixture(scope="module")
 def acted_book(template: str) -> Iterator[str]:
     """The small live book on the evening on which the customer who owes is first called; enter a copy of it."""
-    from conftest import _leave, _named
-
     from recoup.database import roles
     from recoup.domains.access.operations import add_staff
     from recoup.domains.book.operations import create_book
 
-    with _named("recoup_acted"):
+    with named("recoup_acted"):
         roles.copy_database(template, "recoup_acted")
         create_book(kind="live", jurisdiction="cn/shandong", seed=1, name="Test")
         small_book.fill()
@@ -40,7 +39,7 @@ def acted_book(template: str) -> Iterator[str]:
         for role, unit in (("collector", STATION), ("auditor", STATION), ("manager", "999")):
             add_staff(username=f"{role}", name=role, role=role, org_unit=unit, password="Long-enough-7")
         close(date(2025, 1, 1), ACTED_ON)
-        _leave()
+        leave()
     yield "recoup_acted"
     roles.drop_database("recoup_acted")
 
@@ -204,17 +203,13 @@ def test_a_contact_that_reached_the_customer_cannot_be_unmade(book: str) -> None
     ],
 )
 def test_what_cannot_be_so_is_refused_with_what_to_tell_instead(acted_book: str, told: dict, message: str) -> None:
-    from conftest import _named
-
     from recoup.usecases.outcomes import OutcomeRefused
 
-    with _named(acted_book):
+    with named(acted_book):
         with pytest.raises(OutcomeRefused, match=message):
             tell(**{"result": "PROMISED", "promise_on": PROMISED_ON, **told})
         assert count("outcome") == 0
-        from conftest import _leave
-
-        _leave()
+        leave()
 
 
 def test_the_whole_debt_and_today_can_be_promised(book: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import tiny_book
+from entering import leave, named
 from tiny_book import END
 
 from recoup.database.connect import connect
@@ -16,16 +17,14 @@ type Enter = Callable[[str], str]
 @pytest.fixture(scope="module")
 def staffed(closed_book: str, template: str) -> Iterator[str]:
     """The tiny book after its five weeks, with a collector of one district; enter a copy, or only read."""
-    from conftest import _leave, _named
-
     from recoup.database import roles
     from recoup.domains.access.operations import add_staff
 
-    with _named("recoup_staffed"):
+    with named("recoup_staffed"):
         tiny_book.copy_book(closed_book, "recoup_staffed")
         for username, unit in (("lin", "D1"), ("chief", "S1")):
             add_staff(username=username, name=username, role="collector", org_unit=unit, password="Long-enough-7")
-        _leave()
+        leave()
     yield "recoup_staffed"
     roles.drop_database("recoup_staffed")
 

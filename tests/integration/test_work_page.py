@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import tiny_book
+from entering import leave, named
 
 type Enter = Callable[[str], str]
 
@@ -12,13 +13,12 @@ type Enter = Callable[[str], str]
 @pytest.fixture(scope="module")
 def staffed(closed_book: str, template: str) -> Iterator[str]:
     """The tiny book after its five weeks with a chief, a collector of one district, and an auditor."""
-    from conftest import _leave, _named
     from django.test.utils import setup_test_environment, teardown_test_environment
 
     from recoup.database import roles
     from recoup.domains.access.operations import add_staff
 
-    with _named("recoup_desk"):
+    with named("recoup_desk"):
         tiny_book.copy_book(closed_book, "recoup_desk")
         for username, role, unit in (
             ("chief", "collector", "S1"),
@@ -26,7 +26,7 @@ def staffed(closed_book: str, template: str) -> Iterator[str]:
             ("eye", "auditor", "S1"),
         ):
             add_staff(username=username, name=username, role=role, org_unit=unit, password="Long-enough-7")
-        _leave()
+        leave()
     setup_test_environment()  # answers then carry what their templates were given
     yield "recoup_desk"
     teardown_test_environment()

@@ -35,9 +35,9 @@ def open_book(kind: str) -> None:
     create_book(kind=kind, jurisdiction="cn/shandong", seed=SEED, name="Tiny")
 
 
-def copy_book(source: str, name: str) -> str:
+def copy_book(source: str, name: str, *, outlasts_crash: bool = False) -> str:
     """Copy a book nobody is connected to, with its lake."""
-    roles.copy_database(source, name)
+    roles.copy_database(source, name, outlasts_crash=outlasts_crash)
     lake = home() / "lake"
     if (lake / source).exists():
         shutil.copytree(lake / source, lake / name)

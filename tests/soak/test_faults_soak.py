@@ -88,7 +88,7 @@ def test_a_cycle_killed_over_and_over_ends_as_an_undisturbed_one(city: Scenes, s
     """Kill after kill at points and passages of the seed, worker or server, each going on where the last one ended."""
     points = [point for point in POINTS if scene_of(point) == "cycle"]
     command = cycle_in_slices(FIRST, LAST, 75)
-    tiny_book.copy_book("loaded", "chain")
+    tiny_book.copy_book("loaded", "chain", outlasts_crash=True)
     ends = []
     for turn in range(KILLS):
         point = points[choose(f"point {turn}", seed, len(points)) - 1]

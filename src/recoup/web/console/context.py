@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from recoup.database.errors import DatabaseUnavailable
 from recoup.domains.book.models import Book
-from recoup.domains.book.queries import BookMissing, get_book
+from recoup.domains.book.queries import BookMissing, get_book, mode_of
 from recoup.engine.freshness import feed_ages, read_watermarks
 from recoup.engine.report import INVENTED
 from recoup.engine.runs import Connection, last_done_on
@@ -58,11 +58,15 @@ def describe_page(request: HttpRequest) -> dict[str, Any]:
 
 
 def find_standing(book: Book) -> Standing:
-    """The last closed day, and every feed older at its end than the shortest limit of the strategies."""
+    """The last closed day and, beside another system, every feed older at its end than the strategies' shortest limit.
+
+    A book that bills itself knows its debts without a feed: there nothing is silent (the guard STALE_FEED).
+    """
+    beside = mode_of("BILLS") == "external"
     limits = [rung.feed_limit_hours for each in current_law().rules.strategies for rung in each.rungs]
     with reading() as connection:
         as_of = last_done_on(connection)
-        stale = _find_stale(connection, book, as_of, min(limits)) if as_of and limits else []
+        stale = _find_stale(connection, book, as_of, min(limits)) if as_of and limits and beside else []
     return Standing(as_of, stale, min(limits, default=None))
 
 
